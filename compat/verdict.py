@@ -1,0 +1,229 @@
+"""The judgement: pure, ordered, closed by default. Nothing here reads a clock or a database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from compat.intervals import mean_settles_at, proportion_settles_at
+from compat.measurement import Direction, Measurement
+from compat.policy import Basis, Bound, Coverage, Policy, Rule
+
+
+class Outcome(StrEnum):
+    """The four facts. Only ``PASSED`` opens the gate."""
+
+    PASSED = "passed"
+    INCONCLUSIVE = "inconclusive"
+    ERRORED = "errored"
+    FAILED = "failed"
+
+
+_SEVERITY = {
+    Outcome.PASSED: 0,
+    Outcome.INCONCLUSIVE: 1,
+    Outcome.ERRORED: 2,
+    Outcome.FAILED: 3,
+}
+
+NULL_TEST = "null test"
+"""Name of the built-in rule that every set's own null test feeds."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured on one evaluation set, or why it could not be.
+
+    Attributes:
+        evaluation_set: its name and revision, such as ``digits:1``.
+        measurements: every measurement, slices included.
+        null_test: why the null test failed; empty where it passed; None where it was not run.
+        missing: the code of what is missing (``outputs_missing``): inconclusive.
+        error: the code of what broke (``outputs_not_finite``): errored.
+        detail: the sentence that goes with ``missing`` or ``error``.
+    """
+
+    evaluation_set: str
+    measurements: Sequence[Measurement] = ()
+    null_test: str | None = None
+    missing: str = ""
+    error: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """How one rule came out on one evaluation set, with every number that was used."""
+
+    rule: str
+    evaluation_set: str
+    outcome: Outcome
+    reason: str
+    advisory: bool = False
+    measurement: str = ""
+    bound: str = ""
+    threshold: float | None = None
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    support: int = 0
+    settles_at: int | None = None
+    direction: str = Direction.NEITHER
+    rationale: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome with each rule's result."""
+
+    outcome: Outcome
+    results: tuple[RuleResult, ...]
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst of several outcomes; nothing at all is inconclusive, never a pass."""
+    return max(outcomes, key=_SEVERITY.__getitem__, default=Outcome.INCONCLUSIVE)
+
+
+def assess(policy: Policy, evidence: Sequence[Evidence], *, first_version: bool) -> Verdict:
+    """Judge what was measured against what is asked, on every pinned evaluation set.
+
+    Each rule must hold on each set (an intersection-union test: no correction is due). The verdict
+    is the worst outcome among the blocking results; advisory results are shown and never block.
+    Without an evaluation set there is no evidence, and the verdict is inconclusive.
+    """
+    rules = policy.first_version if first_version else policy.rules
+    results: list[RuleResult] = []
+    for one in evidence:
+        results.append(_null_result(one))
+        measured = {m.name: m for m in one.measurements if not m.slice}
+        results += [_rule_result(rule, one, measured, policy.confidence) for rule in rules]
+    return Verdict(worst(r.outcome for r in results if not r.advisory), tuple(results))
+
+
+def assess_coverage(
+    coverage: Coverage, confidence: float, evidence: Sequence[Evidence], differences: Sequence[str]
+) -> Verdict:
+    """Judge whether a query encoder may meet one producer's vectors in a gallery.
+
+    Args:
+        coverage: measure, margin and support asked for.
+        confidence: one-sided level of the bounds.
+        evidence: what was measured on each pinned evaluation set for this pair.
+        differences: suffixes of the differences that must not fall below the margin, such as
+            ``new_old_minus_old_old``.
+    """
+    results = []
+    for one in evidence:
+        results.append(_null_result(one))
+        measured = {m.name: m for m in one.measurements if not m.slice}
+        for difference in differences:
+            rule = Rule(
+                name=f"coverage {difference}",
+                measurement=f"{coverage.measure}.{difference}",
+                bound=Bound.AT_LEAST,
+                threshold=-coverage.margin,
+                min_support=coverage.min_support,
+            )
+            results.append(_rule_result(rule, one, measured, confidence))
+    return Verdict(worst(r.outcome for r in results), tuple(results))
+
+
+def _null_result(evidence: Evidence) -> RuleResult:
+    outcome, reason = Outcome.PASSED, "a version against itself shows no difference"
+    if evidence.error:
+        outcome, reason = Outcome.ERRORED, f"{evidence.error}: {evidence.detail}"
+    elif evidence.missing:
+        outcome, reason = Outcome.INCONCLUSIVE, f"{evidence.missing}: {evidence.detail}"
+    elif evidence.null_test is None:
+        outcome, reason = Outcome.INCONCLUSIVE, "the null test was not run"
+    elif evidence.null_test:
+        outcome, reason = Outcome.ERRORED, evidence.null_test
+    return RuleResult(NULL_TEST, evidence.evaluation_set, outcome, reason)
+
+
+def _rule_result(
+    rule: Rule, evidence: Evidence, measured: Mapping[str, Measurement], confidence: float
+) -> RuleResult:
+    found = measured.get(rule.measurement)
+    outcome, reason, settles_at = _judge(rule, found, confidence)
+    finite = found is not None and found.is_finite
+    interval = found.interval(confidence) if finite else None
+    lower, upper = interval or (None, None)
+    return RuleResult(
+        rule=rule.name,
+        evaluation_set=evidence.evaluation_set,
+        outcome=outcome,
+        reason=reason,
+        advisory=rule.advisory,
+        measurement=rule.measurement,
+        bound=rule.bound,
+        threshold=rule.threshold,
+        value=found.value if finite else None,
+        lower=lower,
+        upper=upper,
+        support=found.support if found else 0,
+        settles_at=settles_at,
+        direction=found.direction if found else Direction.NEITHER,
+        rationale=rule.rationale,
+    )
+
+
+def _judge(
+    rule: Rule, found: Measurement | None, confidence: float
+) -> tuple[Outcome, str, int | None]:
+    if found is None:
+        return Outcome.INCONCLUSIVE, f"{rule.measurement} was not measured", None
+    if found.value is None:
+        return Outcome.INCONCLUSIVE, f"undefined: {found.undefined}", None
+    if not found.is_finite:
+        return Outcome.ERRORED, f"{rule.measurement} is not a finite number", None
+    if found.support < rule.min_support:
+        reason = f"{found.support} samples, at least {rule.min_support} needed"
+        return Outcome.INCONCLUSIVE, reason, rule.min_support
+    if rule.basis is Basis.ESTIMATE:
+        good = _holds(rule, found.value)
+        return (Outcome.PASSED if good else Outcome.FAILED), _sentence(rule, found.value), None
+    interval = found.interval(confidence)
+    if interval is None:
+        return Outcome.INCONCLUSIVE, f"no interval at confidence {confidence}", None
+    if all(_holds(rule, bound) for bound in interval):
+        return Outcome.PASSED, _sentence(rule, found.value), None
+    if not any(_holds(rule, bound) for bound in interval):
+        return Outcome.FAILED, _sentence(rule, found.value), None
+    settles_at = _settles_at(rule, found, confidence)
+    return Outcome.INCONCLUSIVE, _straddles(found.support, settles_at), settles_at
+
+
+def _holds(rule: Rule, value: float) -> bool:
+    if rule.bound is Bound.AT_MOST:
+        return value <= rule.threshold
+    if rule.bound is Bound.AT_LEAST:
+        return value >= rule.threshold
+    return value > rule.threshold
+
+
+def _settles_at(rule: Rule, found: Measurement, confidence: float) -> int | None:
+    if found.value is None:
+        return None
+    if found.count is not None:
+        return proportion_settles_at(found.value, rule.threshold, confidence)
+    if not found.spread or not found.clusters:
+        return None
+    n = mean_settles_at(found.value, rule.threshold, found.spread, confidence)
+    if n is None:
+        return None
+    return max(n, found.clusters + 1) * found.support // found.clusters
+
+
+def _straddles(support: int, settles_at: int | None) -> str:
+    if settles_at is None:
+        return f"the interval from {support} samples holds the threshold; no sample size is known"
+    return (
+        f"the interval from {support} samples holds the threshold; "
+        f"about {settles_at} samples would settle it if the estimate stays"
+    )
+
+
+def _sentence(rule: Rule, value: float) -> str:
+    words = {Bound.AT_MOST: "at most", Bound.AT_LEAST: "at least", Bound.ABOVE: "above"}
+    return f"{rule.measurement} is {value:.4g}, asked for {words[rule.bound]} {rule.threshold:g}"
