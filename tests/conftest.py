@@ -1,0 +1,84 @@
+"""Fixtures that every package's tests share."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import browser as browsers
+from tests import servers
+from tests.plugin import POSTGRES_FOLDER
+from tests.processes import Installation, Processes
+
+
+@pytest.fixture(scope="session")
+def postgres_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """The folder with the socket of the session's PostgreSQL, which is running."""
+    folder = request.config.stash[POSTGRES_FOLDER]
+    with servers.postgres(folder):
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres_folder: Path) -> None:
+    """Start PostgreSQL before pytest-django makes the test database."""
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of the session's Redis, which is running."""
+    with servers.redis(servers.short_folder("redis")) as url:
+        yield url
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts real processes; whatever still runs when the test ends is killed."""
+    started = Processes(tmp_path / "process-logs")
+    try:
+        yield started
+    finally:
+        started.kill_all()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite database to copy."""
+    installation = Installation.embedded(tmp_path_factory.mktemp("migrated"))
+    installation.manage("migrate", "--verbosity", "0")
+    return installation.folder / "registry.sqlite3"
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, migrated_sqlite: Path) -> Installation:
+    """A migrated installation of its own: SQLite, the broker in a folder, free ports."""
+    installation = Installation.embedded(tmp_path / "installation")
+    shutil.copy(migrated_sqlite, installation.folder / "registry.sqlite3")
+    return installation
+
+
+@pytest.fixture
+def full(tmp_path: Path, postgres_folder: Path, redis_url: str) -> Installation:
+    """A migrated installation of its own on PostgreSQL and Redis."""
+    name = f"full_{os.urandom(6).hex()}"
+    database = servers.create_database(postgres_folder, name)
+    installation = Installation.full(tmp_path / "installation", database, redis_url)
+    installation.manage("migrate", "--verbosity", "0")
+    return installation
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[browsers.Browser]:
+    """The session's Chromium."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in this thread
+    with browsers.chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: browsers.Browser, live_server) -> Iterator[browsers.Page]:
+    """A fresh page on the live server; the test fails on console errors."""
+    with browsers.watched_page(browser, live_server.url) as opened:
+        yield opened

@@ -1,0 +1,39 @@
+"""Sets the environment of a test session before Django reads its settings.
+
+pytest loads it by name (``-p tests.plugin``), since pytest-django imports the settings before any
+conftest. The database server itself starts with the first test that needs it.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+
+POSTGRES_FOLDER = pytest.StashKey[Path]()
+
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    data_folder = Path(tempfile.mkdtemp(prefix="registry-data-"))
+    postgres_folder = servers.short_folder("pg")
+    early_config.stash[POSTGRES_FOLDER] = postgres_folder
+    early_config.add_cleanup(lambda: shutil.rmtree(data_folder, ignore_errors=True))
+    early_config.add_cleanup(lambda: shutil.rmtree(postgres_folder, ignore_errors=True))
+    os.environ.update(
+        dict.fromkeys(ONE_THREAD, "1"),
+        DATABASE_URL=servers.postgres_url(postgres_folder, "registry"),
+        CELERY_BROKER_URL="memory://",
+        REGISTRY_DATA_DIR=str(data_folder),
+        SECRET_KEY="only for tests: a key of fifty characters or more, please",
+        SEARCH_SECRET="only for tests",
+        ORT_DISABLE_TELEMETRY="1",
+        DEBUG="false",
+    )
+    return (yield)
