@@ -109,7 +109,7 @@ def postgres(folder: Path) -> Iterator[str]:
     user = unprivileged_user()
     programs = _postgres_programs(folder, user)
     if user is not None:
-        shutil.chown(folder, user)
+        subprocess.run(["chown", "-R", user, folder], check=True)
     as_user = {} if user is None else {"user": user, "extra_groups": []}
     data = folder / "data"
     made = subprocess.run(
