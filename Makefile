@@ -1,0 +1,43 @@
+# Everything runs from .venv, which bootstrap.py makes and keeps up to date. Nothing here needs root.
+PYTHON ?= python3
+RUN := .venv/bin/python
+export ORT_DISABLE_TELEMETRY := 1
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo serve test lint bench soak vendor bootstrap bootstrap-dev
+
+demo: bootstrap  ## the story end to end, then the server goes on (SERVE=0: it ends)
+	SERVE=$(or $(SERVE),1) $(RUN) -m client.demo
+
+serve: bootstrap  ## the whole registry on this machine; ARGS="--port 8000"
+	$(RUN) manage.py serve $(ARGS)
+
+test: bootstrap-dev  ## every test; ARGS="-k name"
+	$(RUN) -m pytest $(ARGS)
+
+lint: bootstrap-dev  ## style, import contracts, migrations, deployment settings
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	.venv/bin/lint-imports
+	$(CHECK_ENVIRONMENT) $(RUN) manage.py makemigrations --check --dry-run
+	$(CHECK_ENVIRONMENT) $(RUN) -W error manage.py check --deploy --fail-level WARNING
+
+bench: bootstrap-dev  ## measurements that the docs cite; ARGS="--help"
+	$(RUN) -m bench $(ARGS)
+
+soak: bootstrap-dev  ## kills, races and fuzz in full counts; prints a table
+	$(RUN) -m bench.soak $(ARGS)
+
+vendor:  ## fetch the front-end files again; needs npm
+	.ci/vendor
+
+bootstrap:
+	@$(PYTHON) bootstrap.py
+
+bootstrap-dev:
+	@$(PYTHON) bootstrap.py --dev
+
+# What a public installation sets; the database is one that needs no server to be asked.
+CHECK_ENVIRONMENT = DATABASE_URL=sqlite:///:memory: BEHIND_TLS=true DEBUG=false \
+	ALLOWED_HOSTS=registry.example SEARCH_SECRET=for-the-check-only \
+	SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(48))')
