@@ -1,0 +1,1 @@
+"""The demo's models and data: trained from scratch, seeded, spoken to the registry over HTTP."""
