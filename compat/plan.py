@@ -1,4 +1,4 @@
-"""What a move of the query encoder means for the vectors of a gallery: pure arithmetic on counts."""
+"""What a move of the query encoder means for a gallery: pure arithmetic on counts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -59,9 +59,7 @@ def plan_cutover(
     for held in segments:
         reference = "self" if held.producer == encoder else evidence.get(held.producer, "")
         planned.append(
-            SegmentPlan(
-                held.segment, held.producer, held.live_items, bool(reference), reference
-            )
+            SegmentPlan(held.segment, held.producer, held.live_items, bool(reference), reference)
         )
     lost = sum(p.live_items for p in planned if not p.searchable)
     return CutoverPlan(tuple(planned), lost)

@@ -167,9 +167,7 @@ def parse_policy(document: Mapping[str, Any]) -> Policy:
         PolicyError: a key is missing, unknown, of the wrong type or out of range; ``path`` names
             it. A policy without a blocking rule is refused: it could let anything through.
     """
-    _require_keys(
-        document, "", {"task", "confidence", "rules", "first_version"}, {"coverage"}
-    )
+    _require_keys(document, "", {"task", "confidence", "rules", "first_version"}, {"coverage"})
     task = _choice(Task, document["task"], "task")
     confidence = document["confidence"]
     if confidence not in LEVELS:

@@ -91,6 +91,10 @@ def assess(policy: Policy, evidence: Sequence[Evidence], *, first_version: bool)
     is the worst outcome among the blocking results; advisory results are shown and never block.
     Without an evaluation set there is no evidence, and the verdict is inconclusive.
     """
+    if not evidence:
+        reason = "no evaluation set is pinned: there is nothing to judge by"
+        nothing = RuleResult(NULL_TEST, "", Outcome.INCONCLUSIVE, reason)
+        return Verdict(Outcome.INCONCLUSIVE, (nothing,))
     rules = policy.first_version if first_version else policy.rules
     results: list[RuleResult] = []
     for one in evidence:

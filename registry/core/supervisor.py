@@ -38,6 +38,7 @@ class _Running:
     program: Program
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    log_offset: int = 0
     started: float = 0.0
     failures: int = 0
     start_again_at: float = 0.0
@@ -47,7 +48,9 @@ class _Running:
         return self.process is not None and self.process.poll() is None
 
     def last_lines(self) -> list[str]:
-        return self.log.read_text(errors="replace").splitlines()[-LINES_SHOWN:]
+        with self.log.open(errors="replace") as log:
+            log.seek(self.log_offset)
+            return log.read().splitlines()[-LINES_SHOWN:]
 
 
 @dataclass
@@ -96,6 +99,7 @@ class Supervisor:
             one.log.replace(one.log.with_suffix(".log.1"))
         parent = str(os.getpid())
         with one.log.open("ab") as log:
+            one.log_offset = log.tell()
             one.process = subprocess.Popen(
                 [sys.executable, "-I", "-S", lifeline.__file__, parent, *one.program.command],
                 stdin=subprocess.DEVNULL,

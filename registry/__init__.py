@@ -1,0 +1,1 @@
+"""The registry: domain, API and pages."""

@@ -1,0 +1,8 @@
+"""Application registration."""
+
+from django.apps import AppConfig
+
+
+class ApiConfig(AppConfig):
+    name = "registry.api"
+    label = "api"

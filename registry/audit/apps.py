@@ -1,0 +1,8 @@
+"""Application registration."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    name = "registry.audit"
+    label = "audit"

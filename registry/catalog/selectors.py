@@ -1,0 +1,88 @@
+"""Reads that pages, API and other parts share."""
+
+import re
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from registry.catalog.models import Alias, AliasMove, ModelVersion, RegisteredModel
+from registry.core.errors import InvalidInputError, UnknownObjectError
+
+_REFERENCE = re.compile(r"(?P<model>[-\w]+)(?P<kind>:|@sha256:|@)(?P<rest>[-\w]+)")
+
+
+def model_named(name: str) -> RegisteredModel:
+    """Return the registered model, or raise UnknownObjectError."""
+    model = RegisteredModel.objects.filter(name=name).first()
+    if model is None:
+        raise UnknownObjectError(f"no model {name}", code="unknown_model")
+    return model
+
+
+def version_numbered(model_name: str, number: int) -> ModelVersion:
+    """Return one version of a line, or raise UnknownObjectError."""
+    found = _versions().filter(model__name=model_name, number=number).first()
+    if found is None:
+        raise UnknownObjectError(f"no version {model_name}:{number}", code="unknown_version")
+    return found
+
+
+def alias_named(model_name: str, alias: str) -> Alias:
+    """Return an alias of a line, or raise UnknownObjectError."""
+    found = (
+        Alias.objects.select_related("model", "version__model")
+        .filter(model__name=model_name, name=alias)
+        .first()
+    )
+    if found is None:
+        raise UnknownObjectError(f"no alias {model_name}@{alias}", code="unknown_alias")
+    return found
+
+
+def resolve(reference: str) -> ModelVersion:
+    """Return the version that ``name:3``, ``name@alias`` or ``name@sha256:...`` names.
+
+    Raises:
+        InvalidInputError: the reference has another form.
+        UnknownObjectError: it names nothing, or an alias that no version was promoted to.
+    """
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        raise InvalidInputError(
+            "a reference is name:3, name@alias or name@sha256:digest", code="invalid_reference"
+        )
+    model, kind, rest = match["model"], match["kind"], match["rest"]
+    if kind == ":":
+        if not rest.isascii() or not rest.isdigit() or len(rest) > 9:
+            raise InvalidInputError(f"{rest} is no version number", code="invalid_reference")
+        return version_numbered(model, int(rest))
+    if kind == "@sha256:":
+        found = _versions().filter(model__name=model, digest=rest).order_by("-number").first()
+        if found is None:
+            raise UnknownObjectError(f"no version {reference}", code="unknown_version")
+        return found
+    version = alias_named(model, rest).version
+    if version is None:
+        raise UnknownObjectError(f"{reference} names no version yet", code="alias_empty")
+    return version
+
+
+def alias_at(alias: Alias, moment: datetime) -> AliasMove | None:
+    """Return the move that was in force at ``moment``, or None before the first."""
+    return (
+        alias.moves.select_related("to_version__model", "actor")
+        .filter(at__lte=moment)
+        .order_by("-epoch")
+        .first()
+    )
+
+
+def versions_of(model: RegisteredModel) -> QuerySet[ModelVersion]:
+    """Return the line's versions, newest first."""
+    return (
+        _versions().filter(model=model).prefetch_related("aliases", "parent_edges__parent__model")
+    )
+
+
+def _versions() -> QuerySet[ModelVersion]:
+    return ModelVersion.objects.select_related("model", "created_by", "artifact")

@@ -1,0 +1,48 @@
+"""Ask for background work by name, after commit; the registry imports no task."""
+
+import logging
+from enum import StrEnum
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+
+class TaskName(StrEnum):
+    """Every piece of work that the registry may ask for."""
+
+    INSPECT_VERSION = "inspect_version"
+    INSPECT_EVALUATION_SET = "inspect_evaluation_set"
+    COMPUTE_OUTPUTS = "compute_outputs"
+    COMPARE = "compare"
+    ADVANCE_UPGRADES = "advance_upgrades"
+    INSERT_ITEMS = "insert_items"
+    SEAL_SEGMENT = "seal_segment"
+    SWEEP = "sweep"
+
+
+CONTROL = frozenset({TaskName.ADVANCE_UPGRADES, TaskName.SWEEP})
+"""Short work of the database alone; everything else goes to the compute queue."""
+
+
+def queue_of(name: TaskName) -> str:
+    """Return the queue that ``name`` runs on."""
+    return "control" if name in CONTROL else "compute"
+
+
+def send_on_commit(name: TaskName, *args: int | str) -> None:
+    """Queue ``name`` once the surrounding transaction commits; send ids, never objects.
+
+    A broker that does not answer loses nothing: the row waits, and the sweeper asks again.
+    """
+    transaction.on_commit(partial(_send, name, args))
+
+
+def _send(name: TaskName, args: tuple[int | str, ...]) -> None:
+    try:
+        current_app.send_task(name, args=args, queue=queue_of(name))
+    except OperationalError as exc:
+        log.warning("%s%s waits for the sweeper: %s", name, args, exc)

@@ -1,0 +1,177 @@
+"""Which encoder answers which index: galleries, segments, immutable views, items, cutovers."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from registry.catalog.models import Alias, Artifact, ModelVersion
+from registry.core.immutable import WrittenOnce
+from registry.core.leases import Work
+
+
+class Gallery(models.Model):
+    """A searchable collection that follows an alias; its live pointer is (epoch, live view)."""
+
+    name = models.SlugField(max_length=100, unique=True)
+    alias = models.ForeignKey(Alias, models.PROTECT, related_name="galleries")
+    description = models.CharField(max_length=300, blank=True)
+    epoch = models.PositiveIntegerField(default=0)
+    live_view = models.ForeignKey("View", models.PROTECT, null=True, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "galleries"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Segment(Work):
+    """The part of a gallery whose vectors live in one version's space.
+
+    The work on this row is its seal: the count, checksum and index that follow the cutover.
+    """
+
+    class State(models.TextChoices):
+        INSERT = "insert"
+        SEALED = "sealed"
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="segments")
+    number = models.PositiveIntegerField()
+    producer = models.ForeignKey(ModelVersion, models.PROTECT, related_name="segments")
+    dimension = models.PositiveIntegerField()
+    distance = models.CharField(max_length=20)
+    state = models.CharField(max_length=8, choices=State, default=State.INSERT)
+    live_items = models.PositiveIntegerField(default=0)
+    revision = models.PositiveBigIntegerField(default=0)
+    sealed_rows = models.PositiveIntegerField(null=True, blank=True)
+    index_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["gallery", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["gallery", "number"], name="one_segment_per_number"),
+            models.UniqueConstraint(
+                fields=["gallery"], condition=Q(state="insert"), name="one_insert_segment"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} segment {self.number}"
+
+
+class View(WrittenOnce):
+    """An immutable plan: which encoder queries which segment, and where inserts go."""
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="views")
+    number = models.PositiveIntegerField()
+    encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="views")
+    insert_segment = models.ForeignKey(Segment, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["gallery", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["gallery", "number"], name="one_view_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} view {self.number}"
+
+
+class ViewSegment(WrittenOnce):
+    """One segment inside a view and the version that makes its query.
+
+    Without evidence for that pair it is not searched.
+    """
+
+    view = models.ForeignKey(View, models.PROTECT, related_name="entries")
+    segment = models.ForeignKey(Segment, models.PROTECT, related_name="+")
+    encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    searchable = models.BooleanField()
+    evidence = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering = ["segment"]
+        constraints = [
+            models.UniqueConstraint(fields=["view", "segment"], name="one_entry_per_segment"),
+            models.CheckConstraint(
+                condition=Q(searchable=False) | ~Q(evidence=""),
+                name="a_searched_segment_has_evidence",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.view}: {self.segment}"
+
+
+class Cutover(WrittenOnce):
+    """One move of a gallery's live pointer."""
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="cutovers")
+    epoch = models.PositiveIntegerField()
+    from_view = models.ForeignKey(View, models.PROTECT, null=True, related_name="+")
+    to_view = models.ForeignKey(View, models.PROTECT, related_name="+")
+    alias_epoch = models.PositiveIntegerField()
+    unsearchable_items = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["gallery", "-epoch"]
+        constraints = [
+            models.UniqueConstraint(fields=["gallery", "epoch"], name="one_cutover_per_epoch")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} epoch {self.epoch}"
+
+
+class InsertBatch(Work):
+    """Items that were handed in together; once done, one immutable chunk file of its segment."""
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="batches")
+    upload = models.ForeignKey(Artifact, models.PROTECT, null=True, blank=True, related_name="+")
+    segment = models.ForeignKey(Segment, models.PROTECT, null=True, related_name="batches")
+    chunk_digest = models.CharField(max_length=64, blank=True)
+    rows = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        verbose_name_plural = "insert batches"
+
+    def __str__(self) -> str:
+        return f"{self.gallery} batch {self.pk}"
+
+
+class Item(models.Model):
+    """One item: its external id and where its vector lies. What has no row is no item."""
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="items")
+    segment = models.ForeignKey(Segment, models.PROTECT, related_name="items")
+    batch = models.ForeignKey(InsertBatch, models.PROTECT, related_name="items")
+    row = models.PositiveIntegerField()
+    external_id = models.CharField(max_length=200)
+    metadata = models.JSONField(default=dict, blank=True)
+    removed_at_revision = models.PositiveBigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery", "external_id"],
+                condition=Q(removed_at_revision=None),
+                name="one_live_item_per_id",
+            ),
+            models.UniqueConstraint(fields=["batch", "row"], name="one_item_per_row"),
+        ]
+        indexes = [
+            models.Index(fields=["segment", "id"]),
+            models.Index(F("segment"), F("removed_at_revision"), name="item_removed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id

@@ -1,0 +1,99 @@
+"""Move a gallery's live pointer: rows only, no vector is touched, whatever its size."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from compat.plan import CutoverPlan, HeldSegment, plan_cutover
+from registry.catalog.models import ModelVersion
+from registry.core.dispatch import TaskName, send_on_commit
+from registry.core.errors import ConflictError
+from registry.core.leases import WorkState
+from registry.galleries.models import Cutover, Gallery, Segment, View, ViewSegment
+
+
+def plan_for(gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str]) -> CutoverPlan:
+    """Plan which segments ``encoder`` may query; reads one row a segment, no item."""
+    held = gallery.segments.filter(live_items__gt=0).order_by("number")
+    segments = [HeldSegment(s.pk, s.producer_id, s.live_items) for s in held]
+    return plan_cutover(segments, encoder.pk, evidence)
+
+
+@transaction.atomic
+def cut_over(
+    *, gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str], alias_epoch: int
+) -> Cutover:
+    """Switch the gallery to ``encoder``: seal the insert segment, open one, move the pointer.
+
+    The caller holds the alias and the gallery locked, and has decided that it may be done.
+
+    Args:
+        evidence: for each covered producer (its id), the reference of what covers it.
+    """
+    sealed = gallery.segments.filter(state=Segment.State.INSERT).first()
+    if sealed is not None:
+        has_rows = sealed.batches.exists()
+        Segment.objects.filter(pk=sealed.pk).update(
+            state=Segment.State.SEALED,
+            work_state=WorkState.QUEUED if has_rows else WorkState.DONE,
+        )
+        if has_rows:
+            send_on_commit(TaskName.SEAL_SEGMENT, sealed.pk)
+    return open_view(gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch)
+
+
+def open_view(
+    gallery: Gallery, *, encoder: ModelVersion, evidence: Mapping[int, str], alias_epoch: int
+) -> Cutover:
+    """Write a new view with an empty insert segment and point the gallery at it.
+
+    Raises:
+        ConflictError: the live pointer has moved meanwhile.
+    """
+    plan = plan_for(gallery, encoder, evidence)
+    output = encoder.manifest["output"]
+    number = gallery.segments.count() + 1
+    insert = Segment.objects.create(
+        gallery=gallery,
+        number=number,
+        producer=encoder,
+        dimension=output["dimension"],
+        distance=output["distance"],
+        work_state=WorkState.DONE,
+    )
+    view = View.objects.create(
+        gallery=gallery,
+        number=gallery.views.count() + 1,
+        encoder=encoder,
+        insert_segment=insert,
+        created_at=timezone.now(),
+    )
+    entries = [
+        ViewSegment(
+            view=view,
+            segment_id=planned.segment,
+            encoder=encoder,
+            searchable=planned.searchable,
+            evidence=planned.evidence,
+        )
+        for planned in plan.segments
+    ]
+    entries.append(
+        ViewSegment(view=view, segment=insert, encoder=encoder, searchable=True, evidence="self")
+    )
+    ViewSegment.objects.bulk_create(entries)
+    from_view, epoch = gallery.live_view, gallery.epoch
+    pointer = Gallery.objects.filter(pk=gallery.pk, epoch=epoch, live_view=from_view)
+    if pointer.update(epoch=epoch + 1, live_view=view) != 1:
+        raise ConflictError(f"{gallery} has been cut over meanwhile", code="epoch_moved")
+    gallery.epoch, gallery.live_view = epoch + 1, view
+    return Cutover.objects.create(
+        gallery=gallery,
+        epoch=gallery.epoch,
+        from_view=from_view,
+        to_view=view,
+        alias_epoch=alias_epoch,
+        unsearchable_items=plan.unsearchable_items,
+        at=timezone.now(),
+    )

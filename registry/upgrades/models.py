@@ -1,0 +1,132 @@
+"""The workflow: policies, gates of aliases, upgrades, verdicts."""
+
+from django.conf import settings
+from django.db import models
+
+from compat.verdict import Outcome
+from registry.catalog.models import TASKS, Alias, ModelVersion
+from registry.core.immutable import WrittenOnce
+from registry.evaluation.models import EvaluationSet, SetRevision
+from registry.upgrades.states import State
+
+
+class Policy(models.Model):
+    """A named policy; its revisions carry the rules."""
+
+    name = models.SlugField(max_length=100, unique=True)
+    task = models.CharField(max_length=20, choices=TASKS)
+    next_number = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name_plural = "policies"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PolicyRevision(WrittenOnce):
+    """One immutable policy document."""
+
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="revisions")
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    digest = models.CharField(max_length=64)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["policy", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "number"], name="one_policy_per_number"),
+            models.UniqueConstraint(fields=["policy", "digest"], name="one_policy_per_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy.name}:{self.number}"
+
+
+class AliasGate(models.Model):
+    """The policy revision that guards an alias."""
+
+    alias = models.OneToOneField(Alias, models.PROTECT, related_name="gate")
+    policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"gate of {self.alias}"
+
+
+class EvaluationPin(models.Model):
+    """One evaluation-set revision that judges the candidates of an alias."""
+
+    gate = models.ForeignKey(AliasGate, models.PROTECT, related_name="pins")
+    evaluation_set = models.ForeignKey(EvaluationSet, models.PROTECT, related_name="+")
+    set_revision = models.ForeignKey(SetRevision, models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["evaluation_set__name"]
+        constraints = [
+            models.UniqueConstraint(fields=["gate", "evaluation_set"], name="one_pin_per_set")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gate}: {self.set_revision}"
+
+
+class Upgrade(models.Model):
+    """A proposal to move one alias from the incumbent to the candidate."""
+
+    alias = models.ForeignKey(Alias, models.PROTECT, related_name="upgrades")
+    candidate = models.ForeignKey(ModelVersion, models.PROTECT, related_name="upgrades")
+    state = models.CharField(
+        max_length=12, choices=[(s, s) for s in State], default=State.EVALUATING
+    )
+    verdict = models.ForeignKey("Verdict", models.PROTECT, null=True, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["alias", "candidate"], name="one_upgrade_per_candidate")
+        ]
+        indexes = [models.Index(fields=["state"])]
+
+    def __str__(self) -> str:
+        return f"upgrade {self.pk}"
+
+
+class Verdict(WrittenOnce):
+    """One judgement with every number it used; valid only while its fingerprint stands."""
+
+    class Kind(models.TextChoices):
+        COMPARISON = "comparison"
+        FIRST_VERSION = "first_version"
+
+    upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="verdicts")
+    number = models.PositiveIntegerField()
+    kind = models.CharField(max_length=14, choices=Kind)
+    outcome = models.CharField(max_length=14, choices=[(o, o) for o in Outcome])
+    incumbent = models.ForeignKey(
+        ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, related_name="+")
+    fingerprint = models.JSONField()
+    fingerprint_sha256 = models.CharField(max_length=64)
+    results = models.JSONField()
+    coverage = models.JSONField()
+    comparisons = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["upgrade", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["upgrade", "number"], name="one_verdict_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upgrade} verdict {self.number}"

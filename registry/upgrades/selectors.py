@@ -1,0 +1,50 @@
+"""Reads of upgrades, verdicts and gates."""
+
+from django.db.models import QuerySet
+
+from registry.catalog.models import Alias
+from registry.core.errors import UnknownObjectError
+from registry.upgrades.models import AliasGate, PolicyRevision, Upgrade
+from registry.upgrades.services.advance import advance
+from registry.upgrades.states import OPEN
+
+
+def upgrades() -> QuerySet[Upgrade]:
+    """Return upgrades with what a list shows of them, newest first."""
+    return Upgrade.objects.select_related(
+        "alias__model", "candidate__model", "verdict__incumbent__model", "created_by"
+    ).order_by("-pk")
+
+
+def fresh_upgrade(upgrade_id: int) -> Upgrade:
+    """Return an upgrade after its verdict was held against the present situation.
+
+    Staleness is pulled: reading is one of the places that recomputes the fingerprint.
+
+    Raises:
+        UnknownObjectError: there is no such upgrade.
+    """
+    found = upgrades().filter(pk=upgrade_id).first()
+    if found is None:
+        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    if found.state in OPEN:
+        advance(upgrade_id=upgrade_id)
+        found = upgrades().get(pk=upgrade_id)
+    return found
+
+
+def gate_of(alias: Alias) -> AliasGate:
+    """Return what guards an alias."""
+    return AliasGate.objects.select_related("policy_revision__policy").get(alias=alias)
+
+
+def policy_revision(name: str, number: int) -> PolicyRevision:
+    """Return one revision of a policy, or raise UnknownObjectError."""
+    found = (
+        PolicyRevision.objects.select_related("policy")
+        .filter(policy__name=name, number=number)
+        .first()
+    )
+    if found is None:
+        raise UnknownObjectError(f"no policy {name}:{number}", code="unknown_policy")
+    return found

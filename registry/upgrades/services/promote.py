@@ -1,0 +1,171 @@
+"""Move an alias to a candidate that passed, and every gallery that follows it, as one act."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from compat.verdict import Outcome
+from registry.audit.services.record import record
+from registry.catalog.models import Alias, AliasMove, ModelVersion
+from registry.catalog.services.move_alias import move_alias
+from registry.core.dispatch import TaskName, send_on_commit
+from registry.core.errors import GateNotPassedError, Refusal, RegistryError, UnknownObjectError
+from registry.galleries.models import Cutover, Gallery
+from registry.galleries.services.cutover import cut_over, plan_for
+from registry.notify.services.publish import publish
+from registry.upgrades.models import Upgrade
+from registry.upgrades.services.advance import is_stale
+from registry.upgrades.services.coverage import stored_evidence
+from registry.upgrades.services.situation import Situation, situation_of
+from registry.upgrades.states import State, next_state
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion moved, or would move."""
+
+    upgrade: Upgrade
+    move: AliasMove
+    cutovers: tuple[Cutover, ...]
+
+
+def promote(
+    *, upgrade_id: int, actor: AbstractUser, reason: str = "", dry_run: bool = False
+) -> Promotion:
+    """Let the alias name the candidate and cut its galleries over, in one transaction.
+
+    Locks are taken in the order alias, galleries by id, ledger head; everything is decided after
+    the alias is locked, so of concurrent promotions exactly one wins. A dry run does it all and
+    rolls back.
+
+    Raises:
+        UnknownObjectError: there is no such upgrade.
+        IllegalTransitionError: it is not judged.
+        GateNotPassedError: its verdict is not a pass (``gate_not_passed``), is stale
+            (``verdict_stale``), or leaves vectors uncovered (``gallery_not_covered``).
+    """
+    try:
+        with transaction.atomic():
+            promotion = _promote(upgrade_id, actor, reason)
+            if dry_run:
+                transaction.set_rollback(True)
+            return promotion
+    except RegistryError as exc:
+        if not dry_run:
+            exc.refusal = Refusal("upgrade.promote", f"upgrade:{upgrade_id}")
+        raise
+
+
+def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:
+    alias_id = Upgrade.objects.filter(pk=upgrade_id).values_list("alias", flat=True).first()
+    if alias_id is None:
+        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    galleries = lock(alias_id)
+    upgrade = (
+        Upgrade.objects.select_for_update(of=("self",))
+        .select_related("candidate__model", "verdict", "alias__model")
+        .get(pk=upgrade_id)
+    )
+    state = next_state(State(upgrade.state), "promote")
+    situation = situation_of(upgrade)
+    _require_pass(upgrade, situation)
+    evidence = _evidence(upgrade, situation)
+    move = move_alias(
+        alias=situation.alias,
+        to_version=upgrade.candidate,
+        kind=AliasMove.Kind.PROMOTE,
+        actor=actor,
+        reason=reason,
+        evidence=f"verdict:{upgrade.verdict_id}",
+    )
+    cutovers = [
+        _cut_over(gallery, upgrade.candidate, evidence, move.epoch) for gallery in galleries
+    ]
+    _replace_former(upgrade)
+    upgrade.state, upgrade.changed_at = state, timezone.now()
+    upgrade.save(update_fields=["state", "changed_at"])
+    note_move("upgrade.promote", upgrade, move, cutovers, actor)
+    return Promotion(upgrade, move, tuple(cutovers))
+
+
+def lock(alias_id: int) -> list[Gallery]:
+    """Lock an alias and the galleries that follow it, in the one order; return the galleries."""
+    Alias.objects.select_for_update().get(pk=alias_id)
+    return list(
+        Gallery.objects.select_for_update(of=("self",))
+        .select_related("live_view")
+        .filter(alias=alias_id)
+        .order_by("pk")
+    )
+
+
+def note_move(
+    action: str,
+    upgrade: Upgrade,
+    move: AliasMove,
+    cutovers: list[Cutover],
+    actor: AbstractUser,
+) -> None:
+    """Write the ledger entry and the event of a move, and have the other upgrades looked at."""
+    facts = {
+        "alias": str(upgrade.alias),
+        "epoch": move.epoch,
+        "from": str(move.from_version) if move.from_version else None,
+        "to": str(move.to_version),
+        "digest": move.to_version.digest,
+        "reason": move.reason,
+        "evidence": move.evidence,
+        "galleries": [
+            {"gallery": c.gallery.name, "epoch": c.epoch, "unsearchable": c.unsearchable_items}
+            for c in cutovers
+        ],
+    }
+    record(actor=actor.get_username(), action=action, subject=f"upgrade:{upgrade.pk}", **facts)
+    publish(kind="alias.moved", subject=f"alias:{upgrade.alias}", **facts)
+    send_on_commit(TaskName.ADVANCE_UPGRADES)
+
+
+def _require_pass(upgrade: Upgrade, situation: Situation) -> None:
+    if upgrade.verdict is None or is_stale(upgrade, situation):
+        raise GateNotPassedError(
+            f"the verdict on {upgrade.candidate} was made for another situation",
+            code="verdict_stale",
+        )
+    if upgrade.verdict.outcome != Outcome.PASSED:
+        raise GateNotPassedError(f"the verdict on {upgrade.candidate} is {upgrade.verdict.outcome}")
+
+
+def _evidence(upgrade: Upgrade, situation: Situation) -> dict[int, str]:
+    """Return what covers each producer: the verdict itself, or evidence stored earlier."""
+    passed = {
+        entry["producer_digest"]
+        for entry in upgrade.verdict.coverage
+        if entry["outcome"] == Outcome.PASSED
+    }
+    covered = {
+        p.pk: f"verdict:{upgrade.verdict_id}" for p in situation.producers if p.digest in passed
+    }
+    rest = [p for p in situation.producers if p.pk not in covered]
+    return covered | stored_evidence(situation.policy, situation.pins, upgrade.candidate, rest)
+
+
+def _cut_over(
+    gallery: Gallery, encoder: ModelVersion, evidence: dict[int, str], alias_epoch: int
+) -> Cutover:
+    if not plan_for(gallery, encoder, evidence).covers_everything:
+        raise GateNotPassedError(
+            f"gallery {gallery} holds vectors that the evidence does not cover",
+            code="gallery_not_covered",
+        )
+    return cut_over(gallery=gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch)
+
+
+def _replace_former(upgrade: Upgrade) -> None:
+    former = Upgrade.objects.select_for_update().filter(
+        alias=upgrade.alias_id, state=State.PROMOTED
+    )
+    for one in former:
+        one.state, one.changed_at = next_state(State(one.state), "replace"), timezone.now()
+        one.save(update_fields=["state", "changed_at"])

@@ -1,0 +1,50 @@
+"""The states of an upgrade and what leads from one to the next, as data."""
+
+from enum import StrEnum
+
+from registry.core.errors import IllegalTransitionError
+
+
+class State(StrEnum):
+    """Where an upgrade stands; its verdict says how it was judged."""
+
+    EVALUATING = "evaluating"
+    JUDGED = "judged"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    REPLACED = "replaced"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"
+
+
+TRANSITIONS: dict[tuple[State, str], State] = {
+    (State.EVALUATING, "judge"): State.JUDGED,
+    (State.EVALUATING, "refuse"): State.REFUSED,
+    (State.EVALUATING, "withdraw"): State.WITHDRAWN,
+    (State.JUDGED, "reopen"): State.EVALUATING,
+    (State.JUDGED, "promote"): State.PROMOTED,
+    (State.JUDGED, "withdraw"): State.WITHDRAWN,
+    (State.PROMOTED, "roll_back"): State.ROLLED_BACK,
+    (State.PROMOTED, "replace"): State.REPLACED,
+    (State.ROLLED_BACK, "return"): State.PROMOTED,
+    (State.REPLACED, "return"): State.PROMOTED,
+    (State.ROLLED_BACK, "reopen"): State.EVALUATING,
+    (State.REPLACED, "reopen"): State.EVALUATING,
+    (State.WITHDRAWN, "reopen"): State.EVALUATING,
+}
+"""``return``: a rollback lands on this candidate again. ``replace``: a later candidate took over."""
+
+OPEN = frozenset({State.EVALUATING, State.JUDGED})
+"""States in which an upgrade still waits for something."""
+
+
+def next_state(state: State, action: str) -> State:
+    """Return where ``action`` leads from ``state``.
+
+    Raises:
+        IllegalTransitionError: it leads nowhere.
+    """
+    try:
+        return TRANSITIONS[State(state), action]
+    except KeyError:
+        raise IllegalTransitionError(f"cannot {action} an upgrade that is {state}") from None

@@ -1,0 +1,8 @@
+"""Application registration."""
+
+from django.apps import AppConfig
+
+
+class WebConfig(AppConfig):
+    name = "registry.web"
+    label = "web"
