@@ -82,7 +82,7 @@ class Upgrade(models.Model):
     alias = models.ForeignKey(Alias, models.PROTECT, related_name="upgrades")
     candidate = models.ForeignKey(ModelVersion, models.PROTECT, related_name="upgrades")
     state = models.CharField(
-        max_length=12, choices=[(s, s) for s in State], default=State.EVALUATING
+        max_length=12, choices=[(s.value, s.value) for s in State], default=State.EVALUATING.value
     )
     verdict = models.ForeignKey("Verdict", models.PROTECT, null=True, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -110,7 +110,7 @@ class Verdict(WrittenOnce):
     upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="verdicts")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=14, choices=Kind)
-    outcome = models.CharField(max_length=14, choices=[(o, o) for o in Outcome])
+    outcome = models.CharField(max_length=14, choices=[(o.value, o.value) for o in Outcome])
     incumbent = models.ForeignKey(
         ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
     )

@@ -5,8 +5,9 @@ from django.db.models import QuerySet
 from registry.catalog.models import Alias
 from registry.core.errors import UnknownObjectError
 from registry.upgrades.models import AliasGate, PolicyRevision, Upgrade
-from registry.upgrades.services.advance import advance
-from registry.upgrades.states import OPEN
+from registry.upgrades.services.advance import advance, is_stale
+from registry.upgrades.services.situation import situation_of
+from registry.upgrades.states import State
 
 
 def upgrades() -> QuerySet[Upgrade]:
@@ -27,7 +28,7 @@ def fresh_upgrade(upgrade_id: int) -> Upgrade:
     found = upgrades().filter(pk=upgrade_id).first()
     if found is None:
         raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
-    if found.state in OPEN:
+    if found.state == State.JUDGED and is_stale(found, situation_of(found)):
         advance(upgrade_id=upgrade_id)
         found = upgrades().get(pk=upgrade_id)
     return found

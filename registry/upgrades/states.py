@@ -28,11 +28,15 @@ TRANSITIONS: dict[tuple[State, str], State] = {
     (State.PROMOTED, "replace"): State.REPLACED,
     (State.ROLLED_BACK, "return"): State.PROMOTED,
     (State.REPLACED, "return"): State.PROMOTED,
+    (State.EVALUATING, "return"): State.PROMOTED,
+    (State.JUDGED, "return"): State.PROMOTED,
+    (State.WITHDRAWN, "return"): State.PROMOTED,
     (State.ROLLED_BACK, "reopen"): State.EVALUATING,
     (State.REPLACED, "reopen"): State.EVALUATING,
     (State.WITHDRAWN, "reopen"): State.EVALUATING,
 }
-"""``return``: a rollback lands on this candidate again. ``replace``: a later candidate took over."""
+"""``return``: a rollback lands on this candidate again, whatever has become of its upgrade since.
+``replace``: a later candidate took over."""
 
 OPEN = frozenset({State.EVALUATING, State.JUDGED})
 """States in which an upgrade still waits for something."""

@@ -17,7 +17,6 @@ from registry.galleries.services.cutover import cut_over, plan_for
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import is_stale
-from registry.upgrades.services.coverage import stored_evidence
 from registry.upgrades.services.situation import Situation, situation_of
 from registry.upgrades.states import State, next_state
 
@@ -138,17 +137,14 @@ def _require_pass(upgrade: Upgrade, situation: Situation) -> None:
 
 
 def _evidence(upgrade: Upgrade, situation: Situation) -> dict[int, str]:
-    """Return what covers each producer: the verdict itself, or evidence stored earlier."""
+    """Return, for each producer that the verdict covers, the reference to it."""
     passed = {
         entry["producer_digest"]
         for entry in upgrade.verdict.coverage
         if entry["outcome"] == Outcome.PASSED
     }
-    covered = {
-        p.pk: f"verdict:{upgrade.verdict_id}" for p in situation.producers if p.digest in passed
-    }
-    rest = [p for p in situation.producers if p.pk not in covered]
-    return covered | stored_evidence(situation.policy, situation.pins, upgrade.candidate, rest)
+    reference = f"verdict:{upgrade.verdict_id}"
+    return {p.pk: reference for p in situation.producers if p.digest in passed}
 
 
 def _cut_over(
