@@ -1,0 +1,15 @@
+"""Celery tasks: one a file, each claim -> compute -> record."""
+
+from importlib import import_module
+
+for _name in (
+    "advance_upgrades",
+    "compare",
+    "compute_outputs",
+    "insert_items",
+    "inspect_evaluation_set",
+    "inspect_version",
+    "seal_segment",
+    "sweep",
+):
+    import_module(f"workers.tasks.{_name}")

@@ -1,0 +1,12 @@
+"""Carry open upgrades on after something that they wait for has come."""
+
+from celery import shared_task
+
+from registry.core.dispatch import TaskName
+from registry.upgrades.services.advance import advance_all
+
+
+@shared_task(name=TaskName.ADVANCE_UPGRADES.value, acks_late=True, ignore_result=True)
+def advance_upgrades() -> None:
+    """Ask for what is missing and judge what is complete."""
+    advance_all()

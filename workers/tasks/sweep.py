@@ -1,0 +1,25 @@
+"""Find what was lost: leases that ran out, messages that never came, verdicts gone stale."""
+
+import time
+
+from celery import shared_task
+from django.db import transaction
+
+from registry.core.data import artifact_store
+from registry.core.dispatch import TaskName
+from registry.evaluation.services.sweep import sweep as sweep_evaluation
+from registry.galleries.services.sweep import sweep as sweep_galleries
+from registry.upgrades.services.advance import advance_all
+
+UPLOAD_KEPT_S = 24 * 3600
+"""An upload that nobody finished is removed after a day (chosen)."""
+
+
+@shared_task(name=TaskName.SWEEP.value, acks_late=True, ignore_result=True)
+def sweep() -> None:
+    """Ask again for lost work, re-judge stale upgrades, remove unfinished uploads."""
+    with transaction.atomic():
+        sweep_evaluation()
+        sweep_galleries()
+    advance_all()
+    artifact_store().discard_stale_uploads(older_than=time.time() - UPLOAD_KEPT_S)
