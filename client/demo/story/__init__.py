@@ -1,0 +1,1 @@
+"""The story of the demo, told through the public API alone."""
