@@ -63,8 +63,7 @@ def _with_channels(inputs: Array) -> Array:
 
 
 def _resized(images: Array, size: Mapping[str, int], resample: int) -> Array:
-    if images.dtype != np.uint8:
-        raise PermanentError("input_dtype", "do_resize takes uint8 images")
+    images = _as_dtype(images, "uint8")  # Pillow resizes bytes
     height, width = size["height"], size["width"]
     resized = np.empty((len(images), height, width, images.shape[3]), dtype=np.uint8)
     for row, image in enumerate(images):
@@ -104,8 +103,8 @@ def _as_dtype(inputs: Array, dtype: str) -> Array:
     if cast is None:
         raise PermanentError(
             "input_dtype",
-            f"the samples are {inputs.dtype} and the graph takes {dtype}: their values would "
-            "change; state the conversion as preprocessing",
+            f"the samples are {inputs.dtype} where {dtype} is needed, and some of their values "
+            "would change; state the conversion as preprocessing",
         )
     return cast
 
