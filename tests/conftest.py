@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests import browser as browsers
 from tests import servers
@@ -61,7 +62,9 @@ def embedded(tmp_path: Path, migrated_sqlite: Path) -> Installation:
 
 @pytest.fixture
 def full(tmp_path: Path, postgres_folder: Path, redis_url: str) -> Installation:
-    """A migrated installation of its own on PostgreSQL and Redis."""
+    """A migrated installation of its own on PostgreSQL and Redis; the broker holds nothing."""
+    with redis.Redis(unix_socket_path=redis_url.removeprefix("redis+socket://")) as client:
+        client.flushall()
     name = f"full_{os.urandom(6).hex()}"
     database = servers.create_database(postgres_folder, name)
     installation = Installation.full(tmp_path / "installation", database, redis_url)

@@ -64,7 +64,7 @@ def worker(concurrency: int) -> Program:
     command = (sys.executable, "-m", "celery", "-A", "registry.celery", "worker")
     command += ("--queues", "control,compute", "--concurrency", str(concurrency))
     command += ("--beat", "--scheduler", "celery.beat.Scheduler")  # one entry: nothing to store
-    command += ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    command += ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
     return Program("worker", command)
 
 
