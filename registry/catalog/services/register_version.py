@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from registry.audit.services.record import record
-from registry.catalog.manifest import ManifestError, validate_manifest, version_digest
+from registry.catalog.manifest import ManifestError, validate, version_digest
 from registry.catalog.models import Artifact, LineageEdge, ModelVersion, RegisteredModel
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import DuplicateError, InvalidInputError, UnknownObjectError
@@ -88,7 +88,7 @@ def _require_manifest(
     manifest: dict[str, Any], model: RegisteredModel, artifact: Artifact | None
 ) -> None:
     try:
-        validate_manifest(manifest)
+        validate(manifest)
     except ManifestError as exc:
         raise InvalidInputError(f"manifest: {exc}", code="invalid_manifest") from exc
     if manifest["task"] != model.task:
