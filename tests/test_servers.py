@@ -41,6 +41,18 @@ def test_the_test_database_is_postgresql():
     assert connection.vendor == "postgresql"
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("test_before", [0, 1])
+def test_only_the_flush_between_tests_may_empty_a_table_written_once(test_before):
+    from django.db import IntegrityError, connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW session_replication_role")
+        assert cursor.fetchone() == ("origin",)
+        with pytest.raises(IntegrityError, match="written once"):
+            cursor.execute("TRUNCATE audit_ledgerentry CASCADE")
+
+
 def test_redis_answers(redis_url):
     with redis.Redis(unix_socket_path=redis_url.removeprefix("redis+socket://")) as client:
         assert client.ping() is True
