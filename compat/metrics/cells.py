@@ -6,14 +6,13 @@ against ``old_old`` the forward one. A producer is a third version whose vectors
 holds.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from compat.errors import ShapeError
+from compat.errors import ShapeError, UndefinedMeasureError
 from compat.measurement import Direction, Measurement
 from compat.metrics.bootstrap import Contributions, summarise
 from compat.metrics.retrieval import BLOCK_BYTES, Distance, Rows, distances, measure, on_grid
@@ -235,7 +234,10 @@ def update_gain(new_old: float, old_old: float, paragon: float) -> float:
 
     Returns:
         1 where the update is worth as much as a full backfill, 0 where it is worth nothing,
-        negative where it harms; NaN where the paragon gains nothing.
+        negative where it harms.
+
+    Raises:
+        UndefinedMeasureError: the paragon is no better than the old version.
 
     Example:
         >>> update_gain(0.5, 0.25, 0.75)
@@ -244,7 +246,9 @@ def update_gain(new_old: float, old_old: float, paragon: float) -> float:
     Source: Shen et al., CVPR 2020, arXiv 2003.11942, section 3.
     """
     gain = paragon - old_old
-    return (new_old - old_old) / gain if gain else math.nan
+    if not gain > 0:
+        raise UndefinedMeasureError("the paragon is no better than the old version")
+    return (new_old - old_old) / gain
 
 
 def compatibility_tax(paragon: float, new_new: float) -> float:
