@@ -37,7 +37,7 @@ bootstrap:
 bootstrap-dev:
 	@$(PYTHON) bootstrap.py --dev
 
-# What a public installation sets; the database is one that needs no server to be asked.
-CHECK_ENVIRONMENT = DATABASE_URL=sqlite:///:memory: BEHIND_TLS=true DEBUG=false \
+# What a public installation sets, on an empty database in a file.
+CHECK_ENVIRONMENT = REGISTRY_DATA_DIR=var/lint DATABASE_URL= BEHIND_TLS=true DEBUG=false \
 	ALLOWED_HOSTS=registry.example SEARCH_SECRET=for-the-check-only \
 	SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(48))')

@@ -80,16 +80,25 @@ def embedded(tmp_path: Path, migrated_sqlite: Path) -> Installation:
     return installation
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a migrated, empty PostgreSQL database to copy."""
+    url = servers.create_database(postgres_folder, "migrated")
+    installation = Installation.full(tmp_path_factory.mktemp("migrated"), url, "memory://")
+    installation.manage("migrate", "--verbosity", "0")
+    return "migrated"
+
+
 @pytest.fixture
-def full(tmp_path: Path, postgres_folder: Path, redis_url: str) -> Installation:
+def full(
+    tmp_path: Path, postgres_folder: Path, migrated_postgres: str, redis_url: str
+) -> Installation:
     """A migrated installation of its own on PostgreSQL and Redis; the broker holds nothing."""
     with redis.Redis(unix_socket_path=redis_url.removeprefix("redis+socket://")) as client:
         client.flushall()
     name = f"full_{os.urandom(6).hex()}"
-    database = servers.create_database(postgres_folder, name)
-    installation = Installation.full(tmp_path / "installation", database, redis_url)
-    installation.manage("migrate", "--verbosity", "0")
-    return installation
+    database = servers.create_database(postgres_folder, name, migrated_postgres)
+    return Installation.full(tmp_path / "installation", database, redis_url)
 
 
 @pytest.fixture(scope="session")

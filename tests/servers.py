@@ -143,12 +143,12 @@ def postgres_url(folder: Path, database: str) -> str:
     return f"postgres://registry@/{database}?host={folder}"
 
 
-def create_database(folder: Path, name: str) -> str:
-    """Make an empty database on the running server and return its URL."""
+def create_database(folder: Path, name: str, template: str = "template1") -> str:
+    """Make a database on the running server, a copy of ``template``, and return its URL."""
     connection = psycopg2.connect(host=str(folder), user="registry", dbname="postgres")
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}"')
+        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     connection.close()
     return postgres_url(folder, name)
 

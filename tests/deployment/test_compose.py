@@ -1,14 +1,18 @@
 """What compose.yaml says is what runs: every command is started here on PostgreSQL and Redis."""
 
+import os
 import re
 import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import psycopg2
 import pytest
 import yaml
 
+from tests import servers
 from tests.processes import ROOT, Installation, Process, Processes, wait_until
 
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -129,9 +133,26 @@ def test_the_compute_worker_starts_and_answers(deployment):
     assert worker.terminate() == 0
 
 
-def test_the_migration_command_is_the_one_that_fixtures_run(deployment):
-    assert OURS["migrate"]["command"][:3] == ["python", "manage.py", "migrate"]
-    assert "[ ]" not in deployment.installation.manage("showmigrations")
+@pytest.mark.process
+def test_the_migration_fills_an_empty_database_and_restores_what_it_lost(
+    processes, postgres_folder
+):
+    url = servers.create_database(postgres_folder, f"empty_{os.urandom(6).hex()}")
+    empty = Installation.full(processes.log_folder.with_name("empty"), url, "memory://")
+    deployment = Deployment(processes, empty)
+    assert deployment.start("migrate").popen.wait(timeout=60) == 0
+    empty.manage("check", "--database", "default")
+
+    connection = psycopg2.connect(host=str(postgres_folder), user="registry", dbname=database(url))
+    with connection, connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER audit_ledgerentry_no_change ON audit_ledgerentry")
+    connection.close()
+    assert deployment.start("migrate").popen.wait(timeout=60) == 0
+    empty.manage("check", "--database", "default")
+
+
+def database(url: str) -> str:
+    return urlsplit(url).path.removeprefix("/")
 
 
 def test_every_queue_has_a_worker():

@@ -3,8 +3,9 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,15 @@ def test_it_migrates_a_database_that_is_empty(processes, embedded):
     (embedded.folder / "registry.sqlite3").unlink()
     serve(processes, embedded)
     assert "[ ]" not in embedded.manage("showmigrations")
+
+
+def test_it_restores_a_trigger_that_the_database_lost(processes, embedded):
+    with closing(sqlite3.connect(embedded.folder / "registry.sqlite3")) as database:
+        database.execute("DROP TRIGGER audit_ledgerentry_no_update")
+    with pytest.raises(AssertionError, match="audit_ledgerentry_no_update is missing"):
+        embedded.manage("check", "--database", "default")
+    serve(processes, embedded)
+    embedded.manage("check", "--database", "default")
 
 
 def test_a_web_server_that_is_killed_comes_back(processes, embedded):

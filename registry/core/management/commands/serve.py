@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             port = usable_port(options["host"], options["port"])
             search_port = usable_port("127.0.0.1", options["search_port"])
             call_command("migrate", interactive=False, verbosity=0)
+            call_command("install_triggers", stdout=StringIO())
             connections.close_all()
             environment = {
                 **os.environ,
