@@ -3,9 +3,9 @@
 import re
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet
 
-from registry.catalog.models import Alias, AliasMove, ModelVersion, RegisteredModel
+from registry.catalog.models import Alias, AliasMove, LineageEdge, ModelVersion, RegisteredModel
 from registry.core.errors import InvalidInputError, UnknownObjectError
 
 _REFERENCE = re.compile(r"(?P<model>[-\w]+)(?P<kind>:|@sha256:|@)(?P<rest>[-\w]+)")
@@ -81,6 +81,33 @@ def versions_of(model: RegisteredModel) -> QuerySet[ModelVersion]:
     """Return the line's versions, newest first."""
     return (
         _versions().filter(model=model).prefetch_related("aliases", "parent_edges__parent__model")
+    )
+
+
+def models_found(search: str = "") -> QuerySet[RegisteredModel]:
+    """Return registered models by name, with how many versions they have and what serves."""
+    found = RegisteredModel.objects.annotate(version_count=Count("versions"))
+    if search:
+        found = found.filter(Q(name__icontains=search) | Q(description__icontains=search))
+    return found.prefetch_related("aliases__version").order_by("name")
+
+
+def aliases_serving() -> QuerySet[Alias]:
+    """Return the aliases that name a version."""
+    return (
+        Alias.objects.select_related("model", "version__model")
+        .exclude(version=None)
+        .order_by("model__name", "name")
+    )
+
+
+def lineage_of(model: RegisteredModel, newest: int) -> list[LineageEdge]:
+    """Return how the newest versions of a line came from others, of this line or another."""
+    children = model.versions.order_by("-number").values_list("pk", flat=True)[:newest]
+    return list(
+        LineageEdge.objects.select_related("child__model", "parent__model")
+        .filter(child__in=list(children))
+        .order_by("pk")
     )
 
 

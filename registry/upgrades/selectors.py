@@ -1,8 +1,9 @@
 """Reads of upgrades, verdicts and gates."""
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from registry.catalog.models import Alias
+from registry.catalog.models import Alias, ModelVersion, RegisteredModel
+from registry.catalog.selectors import versions_of
 from registry.core.errors import UnknownObjectError
 from registry.upgrades.models import AliasGate, PolicyRevision, Upgrade
 from registry.upgrades.services.advance import advance, is_stale
@@ -49,3 +50,9 @@ def policy_revision(name: str, number: int) -> PolicyRevision:
     if found is None:
         raise UnknownObjectError(f"no policy {name}:{number}", code="unknown_policy")
     return found
+
+
+def versions_with_upgrades(model: RegisteredModel) -> QuerySet[ModelVersion]:
+    """Return the line's versions, newest first, with how their upgrades came out."""
+    found = Upgrade.objects.select_related("alias", "verdict")
+    return versions_of(model).prefetch_related(Prefetch("upgrades", queryset=found))

@@ -1,0 +1,118 @@
+"""Reads ahead: what a promotion would move and cost, and how far an evaluation has come."""
+
+from dataclasses import dataclass
+
+from compat.measurement import CODE_VERSION
+from compat.plan import CutoverPlan
+from compat.verdict import Outcome
+from registry.catalog.models import ModelVersion
+from registry.core.leases import WorkState
+from registry.evaluation.models import Comparison, Outputs, SetRevision
+from registry.galleries.models import Gallery
+from registry.galleries.services.cutover import plan_for
+from registry.upgrades.models import Upgrade
+from registry.upgrades.services.coverage import stored_evidence
+from registry.upgrades.services.situation import Situation, situation_of
+
+
+@dataclass(frozen=True)
+class GalleryPreview:
+    """What a promotion would mean for one gallery, and what going back from it would.
+
+    ``rollback`` is None where there is no incumbent to go back to. ``returns_whole`` says whether
+    the incumbent would also find what the candidate writes meanwhile.
+    """
+
+    gallery: Gallery
+    cutover: CutoverPlan
+    rollback: CutoverPlan | None
+    returns_whole: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work that a verdict waits for; ``work`` is None where nothing can make it."""
+
+    revision: SetRevision
+    of: ModelVersion | None
+    work: Outputs | Comparison | None
+
+    @property
+    def state(self) -> str:
+        """Where it stands."""
+        return self.work.work_state if self.work else "missing"
+
+    @property
+    def outputs_id(self) -> int | None:
+        """The outputs that may be asked for again, when they failed."""
+        failed = isinstance(self.work, Outputs) and self.work.work_state == WorkState.FAILED
+        return self.work.pk if failed else None
+
+
+def galleries_after(upgrade: Upgrade) -> list[GalleryPreview]:
+    """Return what promoting this upgrade would do to each gallery that follows its alias."""
+    situation = situation_of(upgrade)
+    covered = {
+        entry["producer_digest"]
+        for entry in (upgrade.verdict.coverage if upgrade.verdict else [])
+        if entry["outcome"] == Outcome.PASSED
+    }
+    forth = {p.pk: "verdict" for p in situation.producers if p.digest in covered}
+    back = _evidence_of_incumbent(situation)
+    previews = []
+    for gallery in Gallery.objects.filter(alias=upgrade.alias_id).order_by("pk"):
+        rollback = plan_for(gallery, situation.incumbent, back) if situation.incumbent else None
+        previews.append(
+            GalleryPreview(
+                gallery,
+                plan_for(gallery, upgrade.candidate, forth),
+                rollback,
+                upgrade.candidate.pk in back,
+            )
+        )
+    return previews
+
+
+def steps_of(upgrade: Upgrade) -> list[Step]:
+    """Return the work behind a verdict, set by set: outputs of each version, then comparisons."""
+    situation = situation_of(upgrade)
+    versions = _versions(situation)
+    digests = {version.digest for version in versions}
+    sets = [pin.digest for pin in situation.pins]
+    outputs = {
+        (row.version_digest, row.set_digest): row
+        for row in Outputs.objects.filter(version_digest__in=digests, set_digest__in=sets)
+    }
+    old = situation.incumbent or situation.candidate
+    compared = {
+        row.set_digest: row
+        for row in Comparison.objects.filter(
+            old_digest=old.digest,
+            new_digest=situation.candidate.digest,
+            producer_digest="",
+            set_digest__in=sets,
+            code_version=CODE_VERSION,
+        ).defer("measurements", "flips", "flip_matrix")
+    }
+    steps = []
+    for pin in situation.pins:
+        steps += [Step(pin, v, outputs.get((v.digest, pin.digest))) for v in versions]
+        steps.append(Step(pin, None, compared.get(pin.digest)))
+    return steps
+
+
+def _versions(situation: Situation) -> list[ModelVersion]:
+    """Return the versions whose outputs are needed, each once."""
+    wanted = [situation.candidate, situation.incumbent, *situation.producers]
+    return list({v.digest: v for v in wanted if v is not None}.values())
+
+
+def _evidence_of_incumbent(situation: Situation) -> dict[int, str]:
+    if situation.incumbent is None:
+        return {}
+    return stored_evidence(
+        situation.policy,
+        situation.pins,
+        situation.incumbent,
+        [*situation.producers, situation.candidate],
+    )
