@@ -38,6 +38,6 @@ bootstrap-dev:
 	@$(PYTHON) bootstrap.py --dev
 
 # What a public installation sets, on an empty database in a file.
-CHECK_ENVIRONMENT = REGISTRY_DATA_DIR=var/lint DATABASE_URL= BEHIND_TLS=true DEBUG=false \
+CHECK_ENVIRONMENT = REGISTRY_DATA_DIR=$(CURDIR)/var/lint DATABASE_URL= BEHIND_TLS=true DEBUG=false \
 	ALLOWED_HOSTS=registry.example SEARCH_SECRET=for-the-check-only \
 	SECRET_KEY=$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(48))')
