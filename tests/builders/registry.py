@@ -1,4 +1,4 @@
-"""Rows of the registry; every default makes a valid object. Services are called where they exist."""
+"""Rows of the registry; every default makes a valid object, by the services themselves."""
 
 import hashlib
 import itertools
