@@ -2,6 +2,7 @@
 
 from compat.measurement import CODE_VERSION, Measurement
 from registry.core.errors import UnknownObjectError
+from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, EvaluationSet, Outputs, SetRevision
 
 
@@ -30,6 +31,23 @@ def revision_numbered(name: str, number: int) -> SetRevision:
 def outputs_of(version_digest: str, set_digest: str) -> Outputs | None:
     """Return the outputs of a version on a set, in whatever state."""
     return Outputs.objects.filter(version_digest=version_digest, set_digest=set_digest).first()
+
+
+def outputs_held(
+    version_digests: set[str], set_digests: set[str]
+) -> tuple[tuple[str, str, str], ...]:
+    """Return (version, set, what came out) of finished outputs: a file digest, or an error code.
+
+    Evidence that comes later, such as a recording or a repeated run, makes it another tuple.
+    """
+    held = Outputs.objects.filter(
+        version_digest__in=version_digests,
+        set_digest__in=set_digests,
+        work_state__in=[WorkState.DONE, WorkState.FAILED],
+    )
+    return tuple(
+        sorted((o.version_digest, o.set_digest, o.file_digest or o.error_code) for o in held)
+    )
 
 
 def comparison_of(

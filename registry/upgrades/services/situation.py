@@ -12,7 +12,7 @@ from registry.audit.chain import canonical
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, Outputs, SetRevision
-from registry.evaluation.selectors import measurements_of
+from registry.evaluation.selectors import measurements_of, outputs_held
 from registry.evaluation.services.comparisons import is_settled, request_comparison
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.selectors import producers_held
@@ -29,6 +29,7 @@ class Situation:
     policy_revision: PolicyRevision
     pins: tuple[SetRevision, ...]
     producers: tuple[ModelVersion, ...]
+    outputs: tuple[tuple[str, str, str], ...]
 
     @property
     def policy(self) -> Policy:
@@ -47,6 +48,7 @@ class Situation:
                 [pin.evaluation_set.name, pin.number, pin.digest] for pin in self.pins
             ],
             "producers": sorted(producer.digest for producer in self.producers),
+            "outputs": [list(row) for row in self.outputs],
             "code_version": CODE_VERSION,
         }
 
@@ -81,14 +83,19 @@ def situation_of(upgrade: Upgrade) -> Situation:
     """Read what the upgrade's verdict depends on now."""
     alias = Alias.objects.select_related("model", "version__model").get(pk=upgrade.alias_id)
     gate = AliasGate.objects.select_related("policy_revision").get(alias=alias)
-    pins = gate.pins.select_related("set_revision__evaluation_set")
+    pins = tuple(
+        pin.set_revision for pin in gate.pins.select_related("set_revision__evaluation_set")
+    )
+    producers = tuple(producers_held(alias).values())
+    versions = {v.digest for v in (upgrade.candidate, alias.version, *producers) if v}
     return Situation(
         alias,
         upgrade.candidate,
         alias.version,
         gate.policy_revision,
-        tuple(pin.set_revision for pin in pins),
-        tuple(producers_held(alias).values()),
+        pins,
+        producers,
+        outputs_held(versions, {pin.digest for pin in pins}),
     )
 
 
