@@ -9,15 +9,16 @@ from compat.errors import ShapeError
 from compat.measurement import Measurement
 from compat.metrics.flips import measure
 from compat.metrics.null import NullResult, equals_itself, repeats_as_classifier
+from workers.artifacts.stored import CanonicalSet, Outputs
 from workers.errors import PermanentError
+from workers.pipelines.aligned import slice_masks
 from workers.pipelines.comparison import Comparison, Report
-from workers.pipelines.stored import StoredOutputs, StoredSet
 
 SHUFFLE_SEED = 7
 
 
 def compare_classifiers(
-    stored: StoredSet, versions: Mapping[str, StoredOutputs], report: Report
+    judged: CanonicalSet, versions: Mapping[str, Outputs], report: Report
 ) -> Comparison:
     """Measure the flips from the old to the new version; an unknown class is a wrong answer.
 
@@ -25,18 +26,18 @@ def compare_classifiers(
         PermanentError: ``outputs_unreadable`` when a version has no predictions.
     """
     answers = {name: _predicted(name, outputs) for name, outputs in versions.items()}
-    right = {name: predicted == stored.labels for name, predicted in answers.items()}
-    slices = list(stored.slice_masks())
+    right = {name: predicted == judged.labels for name, predicted in answers.items()}
+    slices = list(slice_masks(judged))
     measurements: list[Measurement] = []
     for done, (name, rows) in enumerate(slices):
-        measurements += _on_slice(stored, right["old"], right["new"], rows, name)
+        measurements += _on_slice(judged, right["old"], right["new"], rows, name)
         report(done + 1, len(slices) + 1)
-    null_test = _null_test(stored, versions, answers)
+    null_test = _null_test(judged, versions, answers)
     report(len(slices) + 1, len(slices) + 1)
     return Comparison(
         measurements=measurements,
         null_test=null_test,
-        rows=np.arange(len(stored.ids)),
+        rows=np.arange(len(judged.ids)),
         old_right=right["old"],
         new_right=right["new"],
         old_answers=answers["old"],
@@ -44,43 +45,43 @@ def compare_classifiers(
     )
 
 
-def _predicted(name: str, outputs: StoredOutputs) -> np.ndarray:
+def _predicted(name: str, outputs: Outputs) -> np.ndarray:
     if outputs.predicted is None:
         raise PermanentError("outputs_unreadable", f"the {name} version has no predictions")
     return outputs.predicted
 
 
 def _on_slice(
-    stored: StoredSet, old: np.ndarray, new: np.ndarray, rows: np.ndarray, slice: str
+    judged: CanonicalSet, old: np.ndarray, new: np.ndarray, rows: np.ndarray, slice: str
 ) -> list[Measurement]:
-    clusters = None if stored.identities is None else stored.identities[rows]
-    return measure(old[rows], new[rows], stored.labels[rows], clusters, slice)
+    clusters = None if judged.identities is None else judged.identities[rows]
+    return measure(old[rows], new[rows], judged.labels[rows], clusters, slice)
 
 
 def _null_test(
-    stored: StoredSet, versions: Mapping[str, StoredOutputs], answers: Mapping[str, np.ndarray]
+    judged: CanonicalSet, versions: Mapping[str, Outputs], answers: Mapping[str, np.ndarray]
 ) -> NullResult:
     """Return the first failure: a repeated row of another class, or flips against itself."""
     results = chain.from_iterable(
-        (_repeats(name, outputs), _equals_itself(stored, answers[name]))
+        (_repeats(name, outputs), _equals_itself(judged, answers[name]))
         for name, outputs in versions.items()
     )
     return next((r for r in results if not r.passed), NullResult(True))
 
 
-def _repeats(name: str, stored: StoredOutputs) -> NullResult:
+def _repeats(name: str, found: Outputs) -> NullResult:
     try:
-        found = repeats_as_classifier(stored.outputs, stored.repeat_rows, stored.repeat_outputs)
+        result = repeats_as_classifier(found.outputs, found.repeat_rows, found.repeat_outputs)
     except ShapeError as exc:
         raise PermanentError("outputs_unreadable", f"{name} version: {exc}") from exc
-    return found if found.passed else NullResult(False, f"{name} version: {found.reason}")
+    return result if result.passed else NullResult(False, f"{name} version: {result.reason}")
 
 
-def _equals_itself(stored: StoredSet, predicted: np.ndarray) -> NullResult:
-    shuffled = np.random.default_rng(SHUFFLE_SEED).permutation(len(stored.ids))
+def _equals_itself(judged: CanonicalSet, predicted: np.ndarray) -> NullResult:
+    shuffled = np.random.default_rng(SHUFFLE_SEED).permutation(len(judged.ids))
 
     def compare(old: np.ndarray, new: np.ndarray) -> list[Measurement]:
-        return measure(old == stored.labels, new == stored.labels, stored.labels)
+        return measure(old == judged.labels, new == judged.labels, judged.labels)
 
-    copy_ids, copy = stored.ids[shuffled], predicted[shuffled]
-    return equals_itself(stored.ids, predicted, copy_ids, copy, compare)
+    copy_ids, copy = judged.ids[shuffled], predicted[shuffled]
+    return equals_itself(judged.ids, predicted, copy_ids, copy, compare)

@@ -20,10 +20,11 @@ from compat.metrics.cells import (
     summarise_cells,
 )
 from compat.metrics.null import NullResult, equals_itself, repeats_as_encoder
-from compat.metrics.retrieval import MISSING, Distance
+from compat.metrics.retrieval import Distance
+from workers.artifacts.stored import CanonicalSet, Outputs
 from workers.errors import PermanentError
+from workers.pipelines.aligned import slice_masks
 from workers.pipelines.comparison import Comparison, Report
-from workers.pipelines.stored import StoredOutputs, StoredSet
 
 SHUFFLE_SEED = 7
 
@@ -32,8 +33,8 @@ NULL_QUERIES = 256
 
 
 def compare_encoders(
-    stored: StoredSet,
-    versions: Mapping[str, StoredOutputs],
+    judged: CanonicalSet,
+    versions: Mapping[str, Outputs],
     distance: str,
     device: str,
     report: Report,
@@ -43,20 +44,21 @@ def compare_encoders(
     Raises:
         PermanentError: ``unknown_distance``, ``device_unavailable``.
     """
-    layout = Layout(stored.labels, stored.is_query, stored.is_gallery)
+    layout = Layout(judged.labels, judged.is_query, judged.is_gallery)
     metric, place = _distance(distance), _device(device)
     vectors = {name: outputs.outputs for name, outputs in versions.items()}
     cells = _cells(vectors, layout, metric, place, report)
     strict = strict_shares(vectors["old"], vectors["new"], layout, metric, device=place)
-    asked = np.flatnonzero(stored.is_query)
+    asked = np.flatnonzero(judged.is_query)
     measures = [*contributions(cells, len(asked)), *strict]
-    null_test = _null_test(stored, layout, versions, metric, place)
+    null_test = _null_test(judged, layout, versions, metric, place)
     shares = cells["new_new"]["relevant_share"]
+    report(len(cells) + 1, len(cells) + 1)
     return Comparison(
-        measurements=_on_slices(stored, measures, asked),
+        measurements=_on_slices(judged, measures, asked),
         null_test=null_test,
         rows=asked,
-        **_answers(cells, len(asked)),
+        **_answers(cells),
         samples=_samples(cells),
         chance=float(np.nanmean(shares)) if not np.isnan(shares).all() else None,
     )
@@ -93,30 +95,24 @@ def _cells(
 
 
 def _on_slices(
-    stored: StoredSet, measures: list[Contributions], asked: np.ndarray
+    judged: CanonicalSet, measures: list[Contributions], asked: np.ndarray
 ) -> list[Measurement]:
-    clusters = None if stored.identities is None else stored.identities[asked]
+    clusters = None if judged.identities is None else judged.identities[asked]
     return list(
         chain.from_iterable(
             summarise_cells(measures, rows[asked], clusters, name)
-            for name, rows in stored.slice_masks()
+            for name, rows in slice_masks(judged)
         )
     )
 
 
-def _answers(cells: Mapping[str, Cell | None], queries: int) -> dict[str, np.ndarray]:
+def _answers(cells: Mapping[str, Cell | None]) -> dict[str, np.ndarray | None]:
     """Return whether each query's first hit was right, and its class, on the old gallery."""
-    answers = {}
+    answers: dict[str, np.ndarray | None] = {}
     for version, name in (("old", "old_old"), ("new", "new_old")):
         cell = cells[name]
-        if cell is None:
-            answers[f"{version}_answers"] = np.full(queries, MISSING)
-            answers[f"{version}_right"] = np.zeros(queries, dtype=bool)
-        else:
-            answers[f"{version}_answers"] = cell["first"]
-            answers[f"{version}_right"] = cell["hit_rate_at_1"] == 1
-    if cells["new_old"] is None:  # nothing flips where nothing can be compared
-        answers["new_right"] = answers["old_right"]
+        answers[f"{version}_answers"] = None if cell is None else cell["first"]
+        answers[f"{version}_right"] = None if cell is None else cell["hit_rate_at_1"] == 1
     return answers
 
 
@@ -130,40 +126,40 @@ def _samples(cells: Mapping[str, Cell | None]) -> dict[str, np.ndarray]:
 
 
 def _null_test(
-    stored: StoredSet,
+    judged: CanonicalSet,
     layout: Layout,
-    versions: Mapping[str, StoredOutputs],
+    versions: Mapping[str, Outputs],
     distance: Distance,
     device: str,
 ) -> NullResult:
     """Return the first failure: a repeated row that moved, or a cell that differs from itself."""
-    some = np.zeros_like(stored.is_query)
-    some[np.flatnonzero(stored.is_query)[:NULL_QUERIES]] = True
+    some = np.zeros_like(judged.is_query)
+    some[np.flatnonzero(judged.is_query)[:NULL_QUERIES]] = True
     few = Layout(layout.labels, some, layout.is_gallery)
     results = chain.from_iterable(
-        (_repeats(name, outputs), _equals_itself(stored, few, outputs.outputs, distance, device))
+        (_repeats(name, outputs), _equals_itself(judged, few, outputs.outputs, distance, device))
         for name, outputs in versions.items()
     )
     return next((r for r in results if not r.passed), NullResult(True))
 
 
-def _repeats(name: str, stored: StoredOutputs) -> NullResult:
+def _repeats(name: str, found: Outputs) -> NullResult:
     try:
-        found = repeats_as_encoder(stored.outputs, stored.repeat_rows, stored.repeat_outputs)
+        result = repeats_as_encoder(found.outputs, found.repeat_rows, found.repeat_outputs)
     except ShapeError as exc:
         raise PermanentError("outputs_unreadable", f"{name} version: {exc}") from exc
-    return found if found.passed else NullResult(False, f"{name} version: {found.reason}")
+    return result if result.passed else NullResult(False, f"{name} version: {result.reason}")
 
 
 def _equals_itself(
-    stored: StoredSet, layout: Layout, outputs: np.ndarray, distance: Distance, device: str
+    judged: CanonicalSet, layout: Layout, outputs: np.ndarray, distance: Distance, device: str
 ) -> NullResult:
-    shuffled = np.random.default_rng(SHUFFLE_SEED).permutation(len(stored.ids))
+    shuffled = np.random.default_rng(SHUFFLE_SEED).permutation(len(judged.ids))
     queries = int(layout.is_query.sum())
 
     def compare(old: np.ndarray, new: np.ndarray) -> list[Measurement]:
         cells = measure_cells({"old": old, "new": new}, layout, distance, device=device)
         return summarise_cells(contributions(cells, queries), np.ones(queries, dtype=bool))
 
-    copy_ids, copy = stored.ids[shuffled], outputs[shuffled]
-    return equals_itself(stored.ids, outputs, copy_ids, copy, compare)
+    copy_ids, copy = judged.ids[shuffled], outputs[shuffled]
+    return equals_itself(judged.ids, outputs, copy_ids, copy, compare)
