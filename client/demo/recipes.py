@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from client.demo.data import Images, Parts
+from compat.training.augmentation import jitter
 from compat.training.bct import bct_loss
 from compat.training.distillation import distillation_loss
 from compat.training.fitting import Schedule, fit
@@ -49,11 +50,12 @@ def repeatable() -> Iterator[None]:
 
 EMBEDDER_OLD = Schedule(epochs=60)
 EMBEDDER_NEW = Schedule(epochs=60)
-INFLUENCE, ALIGNMENT = 1.0, 5.0
+INFLUENCE, ALIGNMENT = 1.0, 2.0
 
 CLASSIFIER_OLD = Schedule(epochs=30)
 CLASSIFIER_NEW = Schedule(epochs=20)
-FOCAL = {"mix": 0.15, "alpha": 1.0, "beta": 5.0, "temperature": 2.0}
+CLASSIFIER_FOCAL = Schedule(epochs=40)
+FOCAL = {"mix": 0.12, "alpha": 1.0, "beta": 5.0, "temperature": 2.0}
 
 
 def train_embedders(parts: Parts, seed: int) -> dict[int, Embedder]:
@@ -68,7 +70,7 @@ def train_classifiers(parts: Parts, seed: int) -> dict[int, nn.Sequential]:
     """Return versions 1, 2 (plainly retrained) and 3 (with focal distillation from 1)."""
     first = _classifier(parts.train_old, CLASSIFIER_OLD, 10 * seed + 4)
     second = _classifier(parts.train_new, CLASSIFIER_NEW, 10 * seed + 5)
-    third = _classifier(parts.train_new, CLASSIFIER_NEW, 10 * seed + 6, first)
+    third = _classifier(parts.train_new, CLASSIFIER_FOCAL, 10 * seed + 6, first)
     return {1: first, 2: second, 3: third}
 
 
@@ -177,16 +179,17 @@ def _classifier(
 ) -> nn.Sequential:
     network = build("mnist-conv-16", len(CLASSES), seed)
     inputs, labels = as_input(images), torch.from_numpy(images.labels)
+    generator = torch.Generator().manual_seed(seed)
     if old is not None:
         network.load_state_dict(old.state_dict())
-        with torch.no_grad():
-            old_logits = old(inputs)
 
     def loss_of(rows: Tensor) -> Tensor:
-        logits = network(inputs[rows])
         if old is None:
-            return F.cross_entropy(logits, labels[rows])
-        return distillation_loss(logits, old_logits[rows], labels[rows], **FOCAL)
+            return F.cross_entropy(network(inputs[rows]), labels[rows])
+        jittered = jitter(inputs[rows], generator)
+        with torch.no_grad():
+            old_logits = old(jittered)
+        return distillation_loss(network(jittered), old_logits, labels[rows], **FOCAL)
 
     fit(network.parameters(), len(images), loss_of, schedule, seed)
     return network

@@ -20,13 +20,16 @@ from client.demo import build, data, power, recipes
 from client.demo.figures import count_flips, retrieve
 from client.demo.graph import onnx_bytes
 from compat.intervals import clopper_pearson
+from compat.training.fitting import Schedule
 from compat.training.networks import ARCHITECTURES
 from compat.training.networks import build as build_network
 
 
 @pytest.fixture
 def _short_training(monkeypatch):
-    for name in ("EMBEDDER_OLD", "EMBEDDER_NEW", "CLASSIFIER_OLD", "CLASSIFIER_NEW"):
+    schedules = [name for name in vars(recipes) if isinstance(getattr(recipes, name), Schedule)]
+    assert len(schedules) == 5
+    for name in schedules:
         monkeypatch.setattr(recipes, name, replace(getattr(recipes, name), epochs=1))
 
 
