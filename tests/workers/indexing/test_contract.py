@@ -1,0 +1,273 @@
+"""Every index keeps the same promise as the reference, to the row."""
+
+import threading
+
+import faiss
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workers.errors import PermanentError
+from workers.indexing.conditions import comparable
+from workers.indexing.faiss_flat import FaissFlat
+from workers.indexing.memory import MemoryIndex
+from workers.indexing.parts import Parts
+from workers.indexing.protocol import MISSING, Distance
+
+
+class Grown:
+    """``Parts`` as an ``Index``: every row is added by itself."""
+
+    def __init__(self, dimension, distance):
+        self.parts = Parts(dimension, distance)
+
+    def __len__(self):
+        return len(self.parts)
+
+    def add(self, vectors):
+        grown = self.parts if len(vectors) else self.parts.plus(vectors)
+        for row in range(len(vectors)):
+            grown = grown.plus(vectors[row : row + 1])
+        self.parts = grown
+
+    def search(self, queries, k, live=None):
+        return self.parts.search(queries, k, live)
+
+    def vectors(self):
+        rows = [self.parts.vector(row) for row in range(len(self.parts))]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.parts.dimension)
+
+
+ENGINES = (MemoryIndex, FaissFlat, Grown)
+engines = pytest.mark.parametrize("engine", ENGINES)
+distances = pytest.mark.parametrize("distance", list(Distance))
+
+
+def f32(rows, dimension=2):
+    return np.asarray(rows, dtype=np.float32).reshape(-1, dimension)
+
+
+def an_index(engine, rows, distance=Distance.INNER_PRODUCT):
+    index = engine(rows.shape[1], distance)
+    index.add(rows)
+    return index
+
+
+def refusal(call, *arguments):
+    with pytest.raises(PermanentError) as refused:
+        call(*arguments)
+    return refused.value.code
+
+
+@engines
+def test_each_distance_scores_what_is_nearer_higher(engine):
+    rows = f32([[1, 0], [0, 1], [0.6, 0.8]])
+    query = f32([[1, 0]])
+
+    cosine = an_index(engine, rows, Distance.COSINE).search(query, 3)
+    inner = an_index(engine, 10 * rows, Distance.INNER_PRODUCT).search(query, 3)
+    euclidean = an_index(engine, f32([[4, 0], [1, 0], [1, 2]]), Distance.EUCLIDEAN).search(query, 3)
+
+    assert cosine[1].tolist() == inner[1].tolist() == [[0, 2, 1]]
+    np.testing.assert_allclose(cosine[0], [[1, 0.6, 0]], atol=1e-6)
+    np.testing.assert_allclose(inner[0], [[10, 6, 0]], atol=1e-6)
+    assert euclidean[1].tolist() == [[1, 2, 0]]
+    assert euclidean[0].tolist() == [[0, -2, -3]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+@pytest.mark.parametrize("engine", ENGINES[1:])
+@pytest.mark.parametrize("distance", [Distance.INNER_PRODUCT, Distance.EUCLIDEAN])
+def test_agrees_with_the_reference_to_the_row_on_ties_masks_and_padding(engine, distance, data):
+    whole = st.integers(-2, 2)  # few values: most scores tie, and float32 holds all exactly
+    dimension = data.draw(st.integers(1, 3))
+    row = st.lists(whole, min_size=dimension, max_size=dimension)
+    rows = f32(data.draw(st.lists(row, max_size=40)), dimension)
+    queries = f32(data.draw(st.lists(row, min_size=1, max_size=20)), dimension)
+    live = data.draw(st.none() | st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    mask = None if live is None else np.array(live, dtype=bool)
+    k = data.draw(st.integers(1, 45))
+
+    expected = an_index(MemoryIndex, rows, distance).search(queries, k, mask)
+    found = an_index(engine, rows, distance).search(queries, k, mask)
+
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_array_equal(found[0], expected[0])
+
+
+@distances
+@pytest.mark.parametrize("engine", ENGINES[1:])
+def test_agrees_with_the_reference_on_real_numbers(engine, distance):
+    rng = np.random.default_rng(7)
+    rows = comparable(rng.normal(size=(700, 33)).astype(np.float32), distance)
+    queries = comparable(rng.normal(size=(40, 33)).astype(np.float32), distance)
+    live = rng.random(700) > 0.3
+
+    expected = an_index(MemoryIndex, rows, distance).search(queries, 12, live)
+    found = an_index(engine, rows, distance).search(queries, 12, live)
+
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5, atol=1e-5)
+
+
+@engines
+@pytest.mark.parametrize("k", [1, 3, 150])
+def test_of_duplicates_the_first_rows_are_found(engine, k):
+    rows = np.tile(f32([[1, 2]]), (400, 1))
+
+    scores, found = an_index(engine, rows).search(f32([[3, 1]]), k)
+
+    assert found[0].tolist() == list(range(k))
+    assert set(scores[0].tolist()) == {5.0}
+
+
+@engines
+def test_beyond_the_rows_there_are_the_answer_is_padded(engine):
+    scores, rows = an_index(engine, f32([[1, 0], [2, 0]])).search(f32([[1, 0]]), 4)
+
+    assert rows.tolist() == [[1, 0, MISSING, MISSING]]
+    assert scores[0, 2:].tolist() == [-np.inf, -np.inf]
+
+
+@engines
+def test_an_empty_index_finds_nothing(engine):
+    scores, rows = an_index(engine, f32([])).search(f32([[1, 0]]), 2)
+
+    assert rows.tolist() == [[MISSING, MISSING]]
+    assert scores.tolist() == [[-np.inf, -np.inf]]
+
+
+@engines
+def test_hidden_rows_are_never_found_however_near(engine):
+    rows = np.repeat(f32([[9, 0], [1, 0]]), 500, axis=0)
+    live = np.arange(1000) >= 500
+    index = an_index(engine, rows)
+
+    assert index.search(f32([[1, 0]]), 3, live)[1].tolist() == [[500, 501, 502]]
+    assert (index.search(f32([[1, 0]]), 3, np.zeros(1000, dtype=bool))[1] == MISSING).all()
+
+
+@engines
+@distances
+def test_a_score_does_not_depend_on_what_else_was_asked(engine, distance):
+    rng = np.random.default_rng(3)
+    rows = comparable(rng.normal(size=(300, 24)).astype(np.float32), distance)
+    queries = comparable(rng.normal(size=(50, 24)).astype(np.float32), distance)
+    index = an_index(engine, rows, distance)
+
+    together = index.search(queries, 5)
+    alone = [index.search(queries[n : n + 1], 5) for n in range(len(queries))]
+
+    np.testing.assert_array_equal(together[0], np.concatenate([s for s, _ in alone]))
+    np.testing.assert_array_equal(together[1], np.concatenate([r for _, r in alone]))
+
+
+@engines
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_refused_as_query_and_as_row(engine, wrong):
+    index = an_index(engine, f32([[1, 0]]))
+
+    assert refusal(index.search, f32([[1, 0], [wrong, 0]]), 1) == "not_finite"
+    assert refusal(index.add, f32([[0, 1], [0, wrong]])) == "not_finite"
+    assert len(index) == 1
+
+
+@engines
+def test_numbers_whose_products_would_overflow_are_refused(engine):
+    index = an_index(engine, f32([[1, 0]]))
+
+    assert refusal(index.search, f32([[1e19, 1e19]]), 1) == "out_of_range"
+    assert refusal(index.add, f32([[3.2e18, 1]])) == "out_of_range"
+
+
+@engines
+@distances
+def test_the_longest_vectors_that_are_taken_do_not_overflow(engine, distance):
+    long = comparable(f32([[3.1e18, 0], [-3.1e18, 0]]), distance)
+
+    scores, rows = an_index(engine, long, distance).search(long[:1], 2)
+
+    assert rows.tolist() == [[0, 1]]
+    assert np.isfinite(scores).all()
+
+
+@engines
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((1, 3), "f4"), np.zeros(2, "f4"), np.zeros((1, 2), "f8")]
+)
+def test_another_dimension_or_type_is_refused(engine, wrong):
+    index = an_index(engine, f32([[1, 0]]))
+
+    assert refusal(index.search, wrong, 1) == "wrong_dimension"
+    assert refusal(index.add, wrong) == "wrong_dimension"
+
+
+@engines
+def test_cosine_takes_directions_only_and_repairs_nothing(engine):
+    index = an_index(engine, f32([[1, 0]]), Distance.COSINE)
+
+    assert refusal(index.add, f32([[3, 4]])) == "not_normalised"
+    assert refusal(index.search, f32([[0, 0.999]]), 1) == "not_normalised"
+    assert refusal(index.add, f32([[0, 0]])) == "not_normalised"
+    index.add(f32([[0.6, 0.8]]))
+
+
+@engines
+def test_a_number_of_neighbours_below_one_or_a_mask_of_another_length_is_refused(engine):
+    index = an_index(engine, f32([[1, 0], [0, 1]]))
+
+    assert refusal(index.search, f32([[1, 0]]), 0) == "invalid_k"
+    for mask in (np.ones(1, bool), np.ones(3, bool), np.ones(2, np.uint8)):
+        assert refusal(index.search, f32([[1, 0]]), 1, mask) == "wrong_mask"
+
+
+@engines
+def test_rows_come_back_as_they_were_added(engine):
+    rows = np.random.default_rng(0).normal(size=(23, 5)).astype(np.float32)
+
+    np.testing.assert_array_equal(an_index(engine, rows).vectors(), rows)
+
+
+def test_the_direction_of_a_vector_is_what_cosine_compares_and_zero_has_none():
+    directions = comparable(f32([[3, 4], [-2, 0]]), Distance.COSINE)
+
+    np.testing.assert_allclose(directions, [[0.6, 0.8], [-1, 0]], atol=1e-7)
+    untouched = f32([[3, 4], [0, 0]])
+    assert comparable(untouched, Distance.EUCLIDEAN) is untouched
+    assert refusal(comparable, untouched, Distance.COSINE) == "zero_vector"
+
+
+def test_what_is_searched_is_not_changed_by_what_is_added():
+    before = Parts(2, Distance.INNER_PRODUCT).plus(f32([[1, 0]]))
+
+    after = before.plus(f32([[2, 0]]))
+
+    assert (len(before), len(after)) == (1, 2)
+    assert before.search(f32([[1, 0]]), 2)[1].tolist() == [[0, MISSING]]
+
+
+def test_rows_that_come_one_by_one_end_up_in_few_parts():
+    index = Parts(2, Distance.INNER_PRODUCT)
+    for row in range(300):
+        index = index.plus(f32([[row, 0]]))
+
+    assert len(index.parts) <= np.log2(300) + 1
+    assert index.vector(123).tolist() == [123, 0]
+
+
+def test_a_search_uses_one_thread_whichever_thread_runs_it():
+    index = an_index(FaissFlat, f32([[1, 0]]))
+    threads = []
+
+    def search():
+        faiss.omp_set_num_threads(2)
+        index.search(f32([[1, 0]]), 1)
+        threads.append(faiss.omp_get_max_threads())
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+
+    assert threads == [1]

@@ -1,0 +1,62 @@
+"""An index that grows while it is searched: it is never changed, only followed by a larger one."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.indexing.conditions import require_search, require_vectors
+from workers.indexing.faiss_flat import FaissFlat
+from workers.indexing.protocol import MISSING, Distance, Found, Vectors
+
+
+class Parts:
+    """Consecutive rows in several flat indexes, searched as one.
+
+    Each part has at least twice the rows of the one after it, so there are few: log2 of the rows.
+    """
+
+    def __init__(
+        self, dimension: int, distance: Distance, parts: tuple[FaissFlat, ...] = ()
+    ) -> None:
+        self.dimension, self.distance = dimension, distance
+        self.parts = parts
+        self._starts = np.cumsum([0, *map(len, parts)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def plus(self, vectors: Vectors) -> "Parts":
+        """Return an index of these rows and then ``vectors``; what is searched stays as it was.
+
+        Raises:
+            PermanentError: as ``Index.add``.
+        """
+        require_vectors(vectors, self.dimension, self.distance)
+        if not len(vectors):
+            return self
+        kept, last, rows = list(self.parts), [vectors], len(vectors)
+        while kept and len(kept[-1]) < 2 * rows:
+            joined = kept.pop()
+            last.insert(0, joined.vectors())
+            rows += len(joined)
+        new = FaissFlat(self.dimension, self.distance)
+        new.add(np.concatenate(last))
+        return Parts(self.dimension, self.distance, (*kept, new))
+
+    def search(self, queries: Vectors, k: int, live: NDArray[np.bool_] | None = None) -> Found:
+        """As ``Index.search``."""
+        require_search(k, len(self), live)
+        parts = self.parts or (FaissFlat(self.dimension, self.distance),)
+        found_scores, found_rows = [], []
+        for part, start in zip(parts, self._starts[: len(parts)], strict=True):
+            mask = None if live is None else live[start : start + len(part)]
+            near, local = part.search(queries, k, mask)
+            found_scores.append(near)
+            found_rows.append(np.where(local == MISSING, MISSING, local + start))
+        scores, rows = np.hstack(found_scores), np.hstack(found_rows)
+        order = np.lexsort((rows, -scores), axis=-1)[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """Return one row."""
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.parts[number].flat.reconstruct(int(row - self._starts[number]))
