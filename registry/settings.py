@@ -9,7 +9,7 @@ from registry.core.secrets import secret
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-REGISTRY_DATA_DIR = Path(env.text("REGISTRY_DATA_DIR", str(BASE_DIR / "var")))
+REGISTRY_DATA_DIR = Path(env.text("REGISTRY_DATA_DIR", str(BASE_DIR / "var"))).resolve()
 REGISTRY_DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 # Web
@@ -76,7 +76,6 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "registry" / "web" / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
