@@ -1,4 +1,4 @@
-"""The classification line: a better model with too many flips stays out, a distilled one gets in."""
+"""The classification line: fewer errors with too many flips stay out, a distilled model gets in."""
 
 from typing import Any
 
