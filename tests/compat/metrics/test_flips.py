@@ -112,13 +112,14 @@ def test_errors_drawn_independently_have_a_relative_rate_of_one():
     assert relative_nfr(old, new).value == pytest.approx(1.0)
 
 
-def test_relative_bounds_enclose_the_bounds_of_either_part_alone():
+def test_relative_bounds_join_the_bounds_of_both_parts_at_half_the_error():
     found = relative_nfr(*expand(900, 20, 30, 50))
 
     for level in LEVELS:
-        low, high = found.interval(level)
-        impact = clopper_pearson(20, 70, level)
-        assert low < impact[0] / 0.92 < found.value < impact[1] / 0.92 < high
+        half = 1 - (1 - level) / 2
+        impact, right = clopper_pearson(20, 70, half), clopper_pearson(920, 1000, half)
+        wanted = impact[0] / right[1], impact[1] / right[0]
+        assert found.interval(level) == pytest.approx(wanted)
 
 
 def test_no_flip_does_not_prove_a_relative_rate_of_zero():

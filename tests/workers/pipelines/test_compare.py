@@ -262,6 +262,16 @@ def test_roles_and_identities_of_the_set_are_used(tmp_path):
         assert samples["map.new_old"].mean() == pytest.approx(found["map.new_old"].value)
 
 
+def test_samples_of_one_identity_are_not_taken_for_independent_ones(tmp_path):
+    judged = a_set(tmp_path, identities=np.arange(ROWS) // 2)
+    a_classifier(tmp_path, "old", judged)
+    a_classifier(tmp_path, "new", judged, wrong=[4, 5])
+
+    found = named(compared(tmp_path))
+
+    assert (found["nfr"].support, found["nfr"].clusters, found["nfr"].count) == (ROWS, 30, None)
+
+
 def test_samples_tell_the_story_of_every_sample(tmp_path):
     judged = a_set(tmp_path)
     a_classifier(tmp_path, "old", judged, wrong=[1])
