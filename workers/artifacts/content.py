@@ -1,6 +1,7 @@
 """What an upload is, judged by its bytes; its name says nothing."""
 
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def _inside_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error):
         return "a damaged zip archive"
     for ending, words in INSIDE_ZIP:
         if any(name == ending or name.endswith("/" + ending) for name in names):

@@ -175,8 +175,7 @@ def _require_manifest(graph: GraphProto, signature: Signature) -> None:
     _require_dtype(inputs[0], signature.input_dtype)
     _require_dtype(outputs[0], "float32")
     _require_shape(inputs[0], signature.input_shape)
-    if outputs[0].type.tensor_type.HasField("shape"):
-        _require_shape(outputs[0], (signature.width,))
+    _require_shape(outputs[0], (signature.width,))
 
 
 def _require_dtype(value: ValueInfoProto, dtype: str) -> None:

@@ -18,6 +18,9 @@ BATCH_ROWS = 512
 THRIFT_BYTES = 16 * 2**20
 """Largest string or list inside the file's own description."""
 
+VALUE_BYTES = 4
+"""Bytes of a decoded number."""
+
 LARGEST_EXACT = 2**24
 """Integers beyond it do not fit float32 without a change."""
 
@@ -42,8 +45,7 @@ class ParquetTable:
         self.rows = self._file.metadata.num_rows
         caps.require_columns(self.names)
         caps.require_rows(self.rows)
-        groups = map(self._file.metadata.row_group, range(self._file.metadata.num_row_groups))
-        caps.require_inflation(sum(g.total_byte_size for g in groups), path.stat().st_size)
+        caps.require_inflation(_decoded_bytes(self._file.metadata), path.stat().st_size)
 
     def texts(self, name: str) -> Texts:
         kind = self._kind(name)
@@ -129,6 +131,19 @@ class ParquetTable:
             raise _unreadable(exc) from None
         if rows != self.rows:
             raise PermanentError("not_a_table", f"{name!r} has {rows} rows, not {self.rows}")
+
+
+def _decoded_bytes(metadata: pq.FileMetaData) -> int:
+    """Return about how large the file is once decoded.
+
+    Its own size without compression is not enough: a million equal values are one entry of a
+    dictionary and a run length.
+    """
+    decoded = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(group.num_columns)):
+            decoded += max(chunk.total_uncompressed_size, VALUE_BYTES * chunk.num_values)
+    return decoded
 
 
 class _Filled:
