@@ -1,15 +1,20 @@
 """Reads of galleries: the live pointer, what a view searches, what lies on disk."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment
 from registry.galleries.services.insert import segment_store
+
+BATCHES_AT_ONCE = 100
+"""Batches in one query for items (chosen; SQLite bounds the depth of an expression at 1000)."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,38 @@ def live_view(name: str) -> LiveView:
     return LiveView(gallery.pk, gallery.name, gallery.epoch, view.number, view.encoder, segments)
 
 
+def galleries() -> QuerySet[Gallery]:
+    """Return galleries by name, with what they follow and how many items they hold."""
+    return (
+        Gallery.objects.select_related("alias__model", "live_view__encoder__model", "created_by")
+        .annotate(item_count=Coalesce(Sum("segments__live_items"), 0))
+        .order_by("name")
+    )
+
+
+def segments_of(gallery: Gallery) -> QuerySet[Segment]:
+    """Return the segments of a gallery in their order."""
+    return gallery.segments.select_related("producer__model").order_by("number")
+
+
+def segments_by_id(ids: Iterable[int]) -> dict[int, Segment]:
+    """Return segments with their producers, by id."""
+    found = Segment.objects.select_related("producer__model").filter(pk__in=list(ids))
+    return {segment.pk: segment for segment in found}
+
+
+def batch_numbered(gallery: Gallery, pk: int) -> InsertBatch:
+    """Return a batch of a gallery, or raise UnknownObjectError."""
+    found = (
+        gallery.batches.select_related("segment__producer__model", "created_by")
+        .filter(pk=pk)
+        .first()
+    )
+    if found is None:
+        raise UnknownObjectError(f"no batch {pk} in {gallery}", code="unknown_batch")
+    return found
+
+
 def chunks_of(segment_id: int) -> QuerySet[InsertBatch]:
     """Return the finished batches of a segment in the order of its rows."""
     return InsertBatch.objects.filter(segment=segment_id, work_state="done").order_by("pk")
@@ -92,6 +129,34 @@ def items_after(segment_id: int, last_pk: int) -> QuerySet[Item]:
 def removed_after(segment_id: int, revision: int) -> QuerySet[Item]:
     """Return the items of a segment that were removed after ``revision``."""
     return Item.objects.filter(segment=segment_id, removed_at_revision__gt=revision)
+
+
+def live_epochs() -> dict[str, int]:
+    """Return the epoch of every gallery by name."""
+    return dict(Gallery.objects.values_list("name", "epoch"))
+
+
+def live_item(gallery_id: int, external_id: str) -> Item | None:
+    """Return the item of that id, unless it was removed."""
+    return Item.objects.filter(
+        gallery=gallery_id, external_id=external_id, removed_at_revision=None
+    ).first()
+
+
+def live_items_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+    """Return the external ids of live items by where they lie: batch id and row in the batch."""
+    by_batch: dict[int, list[int]] = {}
+    for batch_id, row in places:
+        by_batch.setdefault(batch_id, []).append(row)
+    found, batch_ids = {}, list(by_batch)
+    for start in range(0, len(batch_ids), BATCHES_AT_ONCE):
+        asked = Q()
+        for batch_id in batch_ids[start : start + BATCHES_AT_ONCE]:
+            asked |= Q(batch=batch_id, row__in=by_batch[batch_id])
+        items = Item.objects.filter(asked, removed_at_revision=None)
+        for batch_id, row, external_id in items.values_list("batch", "row", "external_id"):
+            found[batch_id, row] = external_id
+    return found
 
 
 def producers_held(alias: Alias) -> dict[int, ModelVersion]:

@@ -1,0 +1,1 @@
+"""The search process: answers from what the live pointer of a gallery names."""

@@ -1,0 +1,124 @@
+"""Galleries with real vectors and encoders that run; every default is valid."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from django.db import transaction
+
+from registry.catalog.models import Alias, AliasMove, ModelVersion
+from registry.catalog.services import inspection
+from registry.catalog.services.move_alias import move_alias
+from registry.catalog.services.register_version import register_version
+from registry.core.data import gallery_folder
+from registry.core.store import Store
+from registry.galleries.models import Cutover, Gallery, InsertBatch, Segment
+from registry.galleries.services import seal
+from registry.galleries.services.create_gallery import create_gallery
+from registry.galleries.services.cutover import cut_over
+from registry.galleries.services.insert import insert_vectors, segment_store
+from registry.galleries.services.remove import remove_items
+from registry.upgrades.services.gates import ensure_alias
+from tests.builders.onnx_models import a_linear_model, an_encoder_manifest
+from tests.builders.registry import a_model, a_name, a_user, an_artifact
+
+DIMENSION = 3
+
+
+def an_encoder(
+    alias: Alias | None = None,
+    weights: np.ndarray | None = None,
+    *,
+    dimension: int = DIMENSION,
+    distance: str = "inner_product",
+) -> ModelVersion:
+    """Return a ready version of the alias's model: four numbers times ``weights``."""
+    model = (alias or an_alias()).model
+    if weights is None:
+        weights = np.random.default_rng().normal(size=(4, dimension))
+    manifest = an_encoder_manifest(
+        weights.shape[1], normalisation="none", distance=distance, shape=(4,)
+    )
+    graph = a_linear_model(weights, shape=(4,)).SerializeToString()
+    version = register_version(
+        model_name=model.name,
+        manifest=manifest,
+        actor=model.created_by,
+        artifact=an_artifact(graph),
+        file_name="model.onnx",
+    )
+    job = inspection.claim(version_id=version.pk)
+    inspection.accept(job=job, found={})
+    version.refresh_from_db()
+    return version
+
+
+def an_alias() -> Alias:
+    """Return an alias that names nothing yet, of a model that embeds."""
+    return ensure_alias(model=a_model(task="embedding"))
+
+
+def point(alias: Alias, version: ModelVersion) -> None:
+    """Let the alias name a version, as a promotion does; its galleries stay behind."""
+    move_alias(
+        alias=alias,
+        to_version=version,
+        kind=AliasMove.Kind.PROMOTE,
+        actor=version.created_by,
+        reason="",
+        evidence="tests",
+    )
+
+
+def a_gallery(
+    encoder: ModelVersion | None = None,
+    items: Mapping[str, Sequence[float]] | None = None,
+) -> Gallery:
+    """Return a gallery of ``encoder`` (a new one by default) that holds ``items``."""
+    encoder = encoder or an_encoder()
+    alias = ensure_alias(model=encoder.model)
+    point(alias, encoder)
+    gallery = create_gallery(name=a_name("gallery"), alias=alias, actor=a_user())
+    if items:
+        put(gallery, items)
+    return gallery
+
+
+def put(gallery: Gallery, items: Mapping[str, Sequence[float]]) -> InsertBatch:
+    """Insert vectors of the live encoder."""
+    gallery.refresh_from_db()
+    return insert_vectors(
+        gallery=gallery,
+        producer=gallery.live_view.encoder,
+        ids=list(items),
+        vectors=[list(map(float, vector)) for vector in items.values()],
+        actor=gallery.created_by,
+    )
+
+
+def remove(gallery: Gallery, *ids: str) -> None:
+    """Remove items."""
+    remove_items(gallery=gallery, ids=ids, actor=gallery.created_by)
+
+
+def move(gallery: Gallery, encoder: ModelVersion, *, covers: Sequence[ModelVersion] = ()) -> Cutover:
+    """Cut the gallery over as a promotion does, with evidence for the producers in ``covers``."""
+    with transaction.atomic():
+        locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery.pk)
+        evidence = {producer.pk: "verdict:1" for producer in covers}
+        return cut_over(gallery=locked, encoder=encoder, evidence=evidence, alias_epoch=1)
+
+
+def seal_with(gallery: Gallery, index_bytes: bytes, *, number: int = 1) -> Segment:
+    """Record ``index_bytes`` as the index of a sealed segment, as its worker does."""
+    segment = gallery.segments.get(number=number)
+    job = seal.claim(segment_id=segment.pk)
+    assert job is not None
+    stored = segment_store(gallery.pk, segment.pk).write([index_bytes], max_bytes=2**30)
+    assert seal.record_sealed(job=job, index_digest=stored.digest)
+    segment.refresh_from_db()
+    return segment
+
+
+def files_of(segment: Segment) -> Store:
+    """Return the store with the chunk and index files of a segment."""
+    return Store(gallery_folder(segment.gallery_id, segment.pk))

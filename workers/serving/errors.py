@@ -1,0 +1,33 @@
+"""Why a search is refused or cannot be done: a stable code and its HTTP status."""
+
+STATUS = {
+    "unauthenticated": 401,
+    "unknown_address": 404,
+    "unknown_gallery": 404,
+    "unknown_item": 404,
+    "method_not_allowed": 405,
+    "item_not_searchable": 409,
+    "wrong_producer": 409,
+    "body_too_large": 413,
+    "internal_error": 500,
+    "busy": 503,
+    "database_unavailable": 503,
+    "encoder_unavailable": 503,
+    "segment_unavailable": 503,
+}
+"""Every other code says that the request itself is wrong."""
+
+BAD_REQUEST = 400
+
+
+class SearchError(Exception):
+    """A search without an answer; ``code`` is public and stable."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+    @property
+    def status(self) -> int:
+        return STATUS.get(self.code, BAD_REQUEST)

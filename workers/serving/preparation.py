@@ -1,0 +1,83 @@
+"""Has segments and encoders ready before they are asked for, and lets go of what no view names."""
+
+import logging
+import threading
+import time
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+
+from registry.galleries.selectors import LiveView, live_epochs
+from workers.serving.errors import SearchError
+from workers.serving.search import Search, resolved
+
+LOOK_EVERY_S = 1.0
+"""How long a cutover may go unnoticed by this thread; requests see it at once."""
+
+RETRY_AFTER_S = 30.0
+"""After how long a gallery that could not be prepared is tried again (chosen)."""
+
+log = logging.getLogger(__name__)
+
+
+class Preparation:
+    """Follows the live pointers of all galleries.
+
+    Attributes:
+        is_ready: every gallery was looked at once.
+        problems: by gallery, why it could not be prepared.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.is_ready = False
+        self.problems: dict[str, SearchError] = {}
+        self._search = search
+        self._views: dict[str, LiveView] = {}
+        self._retry_at: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Look again and again, in a thread of its own."""
+        threading.Thread(target=self._follow, name="preparation", daemon=True).start()
+
+    def look(self) -> None:
+        """Prepare every gallery whose pointer moved since the last look."""
+        moved = False
+        for name, epoch in live_epochs().items():
+            known = self._views.get(name)
+            is_late = time.monotonic() >= self._retry_at.get(name, float("inf"))
+            if known is None or known.epoch != epoch or is_late:
+                self._prepare(name)
+                moved = True
+        if moved:
+            self._let_go()
+        self.is_ready = True
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                close_old_connections()
+                self.look()
+            except DatabaseError as exc:
+                log.warning("the galleries cannot be looked at: %s", exc)
+            time.sleep(LOOK_EVERY_S)
+
+    def _prepare(self, name: str) -> None:
+        view = self._views[name] = resolved(name)
+        try:
+            for segment in view.segments:
+                if segment.searchable and segment.live_items:
+                    self._search.segments.current(view.gallery_id, segment)
+            if not view.encoder.is_recorded:
+                self._search.encoders.warm(view.encoder)
+        except SearchError as exc:
+            log.error("gallery %s is not ready: %s", name, exc)
+            self.problems[name] = exc
+            self._retry_at[name] = time.monotonic() + RETRY_AFTER_S
+        else:
+            self.problems.pop(name, None)
+            self._retry_at.pop(name, None)
+
+    def _let_go(self) -> None:
+        views = self._views.values()
+        self._search.segments.keep_only({s.segment_id for v in views for s in v.segments})
+        self._search.encoders.keep_only({view.encoder.pk for view in views})

@@ -1,0 +1,269 @@
+"""One search: the live pointer resolved once, every segment queried as its view says."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from registry.core.errors import UnknownObjectError
+from registry.galleries.selectors import (
+    LiveSegment,
+    LiveView,
+    live_item,
+    live_items_at,
+    live_view,
+)
+from workers.errors import PermanentError
+from workers.indexing.conditions import comparable, require_vectors
+from workers.indexing.protocol import Distance, Vectors
+from workers.serving.encoders import Encoders
+from workers.serving.errors import SearchError
+from workers.serving.queries import Query
+from workers.serving.segments import Loaded, Rows, Segments
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A query as a vector of one space.
+
+    Attributes:
+        vector: (1, D) float32, comparable under ``distance``.
+        producer: the version that made it.
+        distance: how vectors of that version are compared.
+        itself: segment id and row of the item that it is, or None.
+    """
+
+    vector: Vectors
+    producer: str
+    distance: Distance
+    itself: tuple[int, int] | None = None
+
+
+@dataclass
+class Stopwatch:
+    """How long each step took."""
+
+    laps: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, name: str) -> None:
+        """Note the time since the lap before."""
+        now = time.perf_counter()
+        self.laps[name], self.last = _ms(now - self.last), now
+
+    def all(self) -> dict[str, float]:
+        """Return the laps and their total, in milliseconds."""
+        return self.laps | {"total": _ms(time.perf_counter() - self.started)}
+
+
+class Search:
+    """Answers queries from the segments and encoders that this process keeps."""
+
+    def __init__(self, segments: Segments, encoders: Encoders) -> None:
+        self.segments = segments
+        self.encoders = encoders
+
+    def answer(self, gallery: str, query: Query) -> dict[str, Any]:
+        """Return the hits of ``query`` under the epoch of this moment, and what was not searched.
+
+        An item that is removed while this runs is left out, so there may be fewer than k hits.
+
+        Raises:
+            SearchError: see ``errors.STATUS`` and ``queries.parse``.
+        """
+        watch = Stopwatch()
+        view = resolved(gallery)
+        watch.lap("resolve")
+        probe = self._probe(view, query)
+        watch.lap("encode")
+        searched, skipped = allotted(view, probe)
+        loaded = [self.segments.current(view.gallery_id, segment) for segment in searched]
+        watch.lap("load")
+        found = _found(loaded, searched, probe, query.k)
+        watch.lap("search")
+        hits = found.hits(query.k)
+        watch.lap("look_up")
+        return {
+            "gallery": view.gallery,
+            "epoch": view.epoch,
+            "view": view.view,
+            "encoder": str(view.encoder),
+            "hits": hits,
+            "skipped": skipped,
+            "timings_ms": watch.all(),
+        }
+
+    def _probe(self, view: LiveView, query: Query) -> Probe:
+        if query.item_id:
+            return self._probe_of_item(view, query.item_id)
+        if query.sample is not None:
+            vector = self.encoders.encode(view.encoder, query.sample)
+        else:
+            vector = _given_vector(view, query)
+        output = view.encoder.manifest["output"]
+        distance = Distance(output["distance"])
+        vector = _ready(vector, output["dimension"], distance)
+        return Probe(vector, str(view.encoder), distance)
+
+    def _probe_of_item(self, view: LiveView, item_id: str) -> Probe:
+        item = live_item(view.gallery_id, item_id)
+        if item is None:
+            raise SearchError("unknown_item", f"no item {item_id} in {view.gallery}")
+        segment = next((s for s in view.segments if s.segment_id == item.segment_id), None)
+        if segment is None or not segment.searchable:
+            raise SearchError(
+                "item_not_searchable", f"the live view does not search the segment of {item_id}"
+            )
+        loaded = self.segments.current(view.gallery_id, segment)
+        rows = loaded.rows_at([(item.batch_id, item.row)])
+        if not len(rows):  # it came after the pointer was resolved
+            raise SearchError("unknown_item", f"no item {item_id} in {view.gallery}")
+        row = int(rows[0])
+        return Probe(
+            loaded.index.vector(row)[None],
+            segment.producer,
+            Distance(segment.distance),
+            (segment.segment_id, row),
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the segments found, not yet known to be items.
+
+    Attributes:
+        scores: (m,) float32, in any order.
+        numbers: (m,) index into ``segments`` and ``loaded``.
+        rows: (m,) row in that segment.
+    """
+
+    segments: list[LiveSegment]
+    loaded: list[Loaded]
+    scores: np.ndarray
+    numbers: Rows
+    rows: Rows
+
+    def hits(self, k: int) -> list[dict[str, Any]]:
+        """Return the best k that are items now; equal scores by external id."""
+        chosen = np.argsort(-self.scores, kind="stable")
+        if len(chosen) > k:  # all that tie with the last one: the ids decide among them
+            last = self.scores[chosen[k - 1]]
+            chosen = chosen[: np.count_nonzero(self.scores >= last)]
+        hits = self._items(chosen)
+        return sorted(hits, key=lambda hit: (-hit["score"], hit["id"]))[:k]
+
+    def _items(self, chosen: Rows) -> list[dict[str, Any]]:
+        places: dict[tuple[int, int], int] = {}
+        for number in np.unique(self.numbers[chosen]):
+            mine = chosen[self.numbers[chosen] == number]
+            places |= zip(self.loaded[number].places(self.rows[mine]), mine.tolist(), strict=True)
+        return [
+            self._hit(places[place], external_id)
+            for place, external_id in live_items_at(list(places)).items()
+        ]
+
+    def _hit(self, candidate: int, external_id: str) -> dict[str, Any]:
+        segment = self.segments[self.numbers[candidate]]
+        return {
+            "id": external_id,
+            "score": float(self.scores[candidate]),
+            "segment": segment.number,
+            "producer": segment.producer,
+        }
+
+
+def resolved(gallery: str) -> LiveView:
+    """Return the live view of a gallery.
+
+    Raises:
+        SearchError: ``unknown_gallery``.
+    """
+    try:
+        return live_view(gallery)
+    except UnknownObjectError as exc:
+        raise SearchError("unknown_gallery", str(exc)) from exc
+
+
+def allotted(view: LiveView, probe: Probe) -> tuple[list[LiveSegment], list[dict[str, Any]]]:
+    """Return the segments that ``probe`` may meet, and why the others are skipped.
+
+    Segments without a live item appear in neither.
+    """
+    searched, skipped = [], []
+    for segment in view.segments:
+        if not segment.live_items:
+            continue
+        reason = _reason_to_skip(segment, view, probe)
+        if not reason:
+            searched.append(segment)
+        else:
+            skipped.append(
+                {
+                    "segment": segment.number,
+                    "producer": segment.producer,
+                    "items": segment.live_items,
+                    "reason": reason,
+                }
+            )
+    return searched, skipped
+
+
+def _reason_to_skip(segment: LiveSegment, view: LiveView, probe: Probe) -> str:
+    """Return why ``segment`` must not be searched with ``probe``, or nothing.
+
+    The evidence of a view is about queries of its encoder. A vector of another version meets the
+    segments of its own version only.
+    """
+    if not segment.searchable:
+        return "no_evidence"
+    if probe.producer not in {segment.producer, str(view.encoder)}:
+        return "other_space"
+    if segment.dimension != probe.vector.shape[1]:
+        return "other_dimension"
+    if segment.distance != probe.distance:
+        return "other_distance"
+    return ""
+
+
+def _given_vector(view: LiveView, query: Query) -> Vectors:
+    if query.producer != str(view.encoder):
+        raise SearchError(
+            "wrong_producer",
+            f"{view.gallery} is searched with vectors of {view.encoder}, not of {query.producer}",
+        )
+    return query.vector
+
+
+def _ready(vector: Vectors, dimension: int, distance: Distance) -> Vectors:
+    try:
+        vector = comparable(vector, distance)
+        require_vectors(vector, dimension, distance)
+    except PermanentError as exc:
+        raise SearchError(exc.code, exc.detail) from exc
+    return vector
+
+
+def _found(loaded: list[Loaded], segments: list[LiveSegment], probe: Probe, k: int) -> Found:
+    scores, numbers, rows = [], [], []
+    for number, (held, segment) in enumerate(zip(loaded, segments, strict=True)):
+        is_home = probe.itself is not None and probe.itself[0] == segment.segment_id
+        near, near_rows = held.nearest(probe.vector, k + is_home)
+        if is_home:  # a query never meets itself
+            others = near_rows != probe.itself[1]
+            near, near_rows = near[others][:k], near_rows[others][:k]
+        scores.append(near)
+        rows.append(near_rows)
+        numbers.append(np.full(len(near), number))
+    return Found(
+        segments,
+        loaded,
+        np.concatenate([np.empty(0, np.float32), *scores]),
+        np.concatenate([np.empty(0, np.int64), *numbers]),
+        np.concatenate([np.empty(0, np.int64), *rows]),
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)

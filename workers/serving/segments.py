@@ -1,0 +1,194 @@
+"""Segments in memory: read once from verified files, then followed by what was added or removed."""
+
+import logging
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from django.db.models import Max
+from numpy.typing import NDArray
+
+from registry.core.errors import RegistryError
+from registry.core.store import Store
+from registry.galleries.models import InsertBatch
+from registry.galleries.selectors import LiveSegment, chunks_of, items_after, removed_after
+from registry.galleries.services.insert import segment_store
+from workers.errors import PermanentError
+from workers.indexing.chunks import read_chunk
+from workers.indexing.conditions import comparable
+from workers.indexing.faiss_flat import FaissFlat
+from workers.indexing.parts import Parts
+from workers.indexing.protocol import MISSING, Distance
+from workers.indexing.publish import read_index
+from workers.serving.errors import SearchError
+
+log = logging.getLogger(__name__)
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One segment at one revision; it never changes, a newer one takes its place.
+
+    Attributes:
+        revision: everything removed up to it is hidden here; some of what came later may be.
+        last_item: the newest item row that was looked at.
+        batches: (B,) ids of its batches in the order of their rows.
+        starts: (B + 1,) first row of each batch, then the number of rows.
+        live: (n,) which rows hold an item.
+        index: the vectors.
+    """
+
+    revision: int
+    last_item: int
+    batches: Rows
+    starts: Rows
+    live: NDArray[np.bool_]
+    index: Parts
+
+    def nearest(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], Rows]:
+        """Return scores and rows of the k nearest live rows, without padding."""
+        scores, rows = self.index.search(vector, k, None if self.live.all() else self.live)
+        found = rows[0] != MISSING
+        return scores[0, found], rows[0, found]
+
+    def places(self, rows: Rows) -> list[tuple[int, int]]:
+        """Return (batch id, row in the batch) of each row."""
+        numbers = np.searchsorted(self.starts, rows, side="right") - 1
+        pairs = zip(self.batches[numbers], rows - self.starts[numbers], strict=True)
+        return [(int(batch), int(row)) for batch, row in pairs]
+
+    def rows_at(self, places: Iterable[tuple[int, int]]) -> Rows:
+        """Return the rows of the places whose batch is here."""
+        wanted = np.array(list(places), dtype=np.int64).reshape(-1, 2)
+        wanted = wanted[np.isin(wanted[:, 0], self.batches)]
+        by_id = np.argsort(self.batches)
+        numbers = by_id[np.searchsorted(self.batches, wanted[:, 0], sorter=by_id)]
+        return self.starts[numbers] + wanted[:, 1]
+
+
+class Segments:
+    """The segments that this process holds, by id."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[int, Loaded] = {}
+        self._locks: dict[int, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def current(self, gallery_id: int, wanted: LiveSegment) -> Loaded:
+        """Return a segment that is at least as new as the revision that was resolved.
+
+        Raises:
+            SearchError: ``segment_unavailable``: its files are missing or are not what they were.
+        """
+        held = self._loaded.get(wanted.segment_id)
+        if held is not None and held.revision >= wanted.revision:
+            return held
+        with self._lock(wanted.segment_id):
+            held = self._loaded.get(wanted.segment_id)
+            if held is None or held.revision < wanted.revision:
+                held = _newer(gallery_id, wanted, held)
+                self._loaded[wanted.segment_id] = held
+            return held
+
+    def keep_only(self, segment_ids: Collection[int]) -> None:
+        """Let go of every other segment; who still searches one keeps it until done."""
+        with self._guard:
+            for segment_id in set(self._loaded) - set(segment_ids):
+                del self._loaded[segment_id]
+                self._locks.pop(segment_id, None)
+
+    def held(self) -> set[int]:
+        """Return the ids of the segments in memory."""
+        return set(self._loaded)
+
+    def _lock(self, segment_id: int) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(segment_id, threading.Lock())
+
+
+def _newer(gallery_id: int, wanted: LiveSegment, held: Loaded | None) -> Loaded:
+    try:
+        files = segment_store(gallery_id, wanted.segment_id)
+        if held is None:
+            held = _from_index(files, wanted) if wanted.index_digest else _empty(wanted)
+        held = _with_added(files, wanted, held)
+        return _with_removed(wanted, held)
+    except PermanentError as exc:
+        raise SearchError("segment_unavailable", f"segment {wanted.number}: {exc}") from exc
+    except RegistryError as exc:
+        detail = f"segment {wanted.number}: {exc.code}: {exc}"
+        raise SearchError("segment_unavailable", detail) from exc
+
+
+def _empty(wanted: LiveSegment) -> Loaded:
+    none = np.empty(0, dtype=np.int64)
+    index = Parts(wanted.dimension, Distance(wanted.distance))
+    return Loaded(0, 0, none, np.zeros(1, dtype=np.int64), np.empty(0, dtype=bool), index)
+
+
+def _from_index(files: Store, wanted: LiveSegment) -> Loaded:
+    """Return a sealed segment from its index; empty, for its chunks, where that cannot be used."""
+    empty = _empty(wanted)
+    try:
+        flat = read_index(
+            files.path(wanted.index_digest),
+            digest=wanted.index_digest,
+            dimension=wanted.dimension,
+            distance=empty.index.distance,
+        )
+        batches = list(chunks_of(wanted.segment_id))
+        _require_rows(len(flat), sum(batch.rows for batch in batches), "the index")
+    except (PermanentError, RegistryError) as exc:
+        log.error("segment %s is read from its chunks: %s", wanted.segment_id, exc)
+        return empty
+    return _followed(empty, batches, empty.index.plus(flat))
+
+
+def _with_added(files: Store, wanted: LiveSegment, held: Loaded) -> Loaded:
+    """Read the batches that are not held yet.
+
+    The newest item is read before the batches, so what is committed in between is seen again.
+    """
+    added = items_after(wanted.segment_id, held.last_item).order_by()
+    last_item = added.aggregate(last=Max("pk"))["last"]
+    if last_item is None:
+        return held
+    batches = chunks_of(wanted.segment_id)
+    if held.last_item:
+        batches = batches.filter(pk__in=added.values("batch"))
+    known = set(held.batches.tolist())
+    new = [batch for batch in batches if batch.pk not in known]
+    flat = FaissFlat(wanted.dimension, held.index.distance)
+    for batch in new:
+        chunk = read_chunk(files.path(batch.chunk_digest), wanted.dimension)
+        _require_rows(len(chunk), batch.rows, f"the chunk of batch {batch.pk}")
+        flat.add(comparable(chunk, held.index.distance))
+    return replace(_followed(held, new, held.index.plus(flat)), last_item=last_item)
+
+
+def _require_rows(found: int, expected: int, where: str) -> None:
+    if found != expected:
+        raise PermanentError("row_count", f"{found} rows in {where}, {expected} in the database")
+
+
+def _followed(held: Loaded, new: list[InsertBatch], index: Parts) -> Loaded:
+    """Return ``held`` with the rows of more batches after its own."""
+    ends = held.starts[-1] + np.cumsum([batch.rows for batch in new], dtype=np.int64)
+    live = np.ones(sum(batch.rows for batch in new), dtype=bool)
+    return replace(
+        held,
+        batches=np.append(held.batches, np.array([batch.pk for batch in new], dtype=np.int64)),
+        starts=np.append(held.starts, ends),
+        live=np.append(held.live, live),
+        index=index,
+    )
+
+
+def _with_removed(wanted: LiveSegment, held: Loaded) -> Loaded:
+    removed = removed_after(wanted.segment_id, held.revision).values_list("batch", "row")
+    live = held.live.copy()
+    live[held.rows_at(removed)] = False
+    return replace(held, live=live, revision=wanted.revision)
