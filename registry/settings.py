@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "registry.web.middleware.content_security_policy",
+    "registry.web.middleware.DomainErrors",
 ]
 TEMPLATES = [
     {
@@ -129,7 +130,7 @@ CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "registry-files://")
 SWEEP_EVERY_S = env.integer("SWEEP_EVERY_S", 20, minimum=1)
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["registry.api.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

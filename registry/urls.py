@@ -1,7 +1,7 @@
 """Addresses: the API, the pages, the health check."""
 
 from django.http import HttpRequest, JsonResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -11,4 +11,6 @@ def health(request: HttpRequest) -> JsonResponse:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health/", health, name="health"),
+    path("api/v1/", include("registry.api.urls")),
+    path("", include("registry.web.urls")),
 ]

@@ -77,6 +77,18 @@ def alias_at(alias: Alias, moment: datetime) -> AliasMove | None:
     )
 
 
+def aliases_of(model: RegisteredModel) -> QuerySet[Alias]:
+    """Return the aliases of a line by name."""
+    return model.aliases.select_related("model", "version__model").order_by("name")
+
+
+def moves_of(alias: Alias) -> QuerySet[AliasMove]:
+    """Return the moves of an alias, newest first."""
+    return alias.moves.select_related(
+        "alias__model", "from_version__model", "to_version__model", "actor"
+    ).order_by("-epoch")
+
+
 def versions_of(model: RegisteredModel) -> QuerySet[ModelVersion]:
     """Return the line's versions, newest first."""
     return (

@@ -1,8 +1,12 @@
 """Reads of evaluation sets, outputs and comparisons."""
 
+from django.db.models import QuerySet
+
 from compat.measurement import CODE_VERSION, Measurement
+from registry.catalog.models import ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.core.leases import WorkState
+from registry.core.references import split_numbered
 from registry.evaluation.models import Comparison, EvaluationSet, Outputs, SetRevision
 
 
@@ -25,6 +29,59 @@ def revision_numbered(name: str, number: int) -> SetRevision:
         raise UnknownObjectError(
             f"no evaluation set {name}:{number}", code="unknown_evaluation_set"
         )
+    return found
+
+
+def revisions_of(held: EvaluationSet) -> QuerySet[SetRevision]:
+    """Return the revisions of a set, newest first."""
+    return held.revisions.select_related("evaluation_set", "created_by").order_by("-number")
+
+
+def revision_referred(reference: str) -> SetRevision:
+    """Return the revision that ``name:3`` names.
+
+    Raises:
+        InvalidInputError: the reference has another form.
+        UnknownObjectError: it names nothing.
+    """
+    return revision_numbered(*split_numbered(reference))
+
+
+def all_outputs_of(version: ModelVersion) -> QuerySet[Outputs]:
+    """Return the outputs of a version on every set, oldest first."""
+    return (
+        Outputs.objects.select_related("version__model", "set_revision__evaluation_set")
+        .filter(version_digest=version.digest)
+        .order_by("pk")
+    )
+
+
+def existing_outputs(version: ModelVersion, revision: SetRevision) -> Outputs:
+    """Return the outputs of a version on a set, or raise UnknownObjectError."""
+    found = all_outputs_of(version).filter(set_digest=revision.digest).first()
+    if found is None:
+        raise UnknownObjectError(f"{version} has no outputs on {revision}", code="unknown_outputs")
+    return found
+
+
+def comparison_numbered(pk: int) -> Comparison:
+    """Return a comparison with the versions and the set that it is about.
+
+    Raises:
+        UnknownObjectError: there is none of that number.
+    """
+    found = (
+        Comparison.objects.select_related(
+            "old_outputs__version__model",
+            "new_outputs__version__model",
+            "producer_outputs__version__model",
+            "old_outputs__set_revision__evaluation_set",
+        )
+        .filter(pk=pk)
+        .first()
+    )
+    if found is None:
+        raise UnknownObjectError(f"no comparison {pk}", code="unknown_comparison")
     return found
 
 

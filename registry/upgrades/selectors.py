@@ -5,10 +5,11 @@ from django.db.models import Prefetch, QuerySet
 from registry.catalog.models import Alias, ModelVersion, RegisteredModel
 from registry.catalog.selectors import versions_of
 from registry.core.errors import UnknownObjectError
-from registry.upgrades.models import AliasGate, PolicyRevision, Upgrade
+from registry.core.references import split_numbered
+from registry.upgrades.models import AliasGate, EvaluationPin, PolicyRevision, Upgrade
 from registry.upgrades.services.advance import advance, is_stale
 from registry.upgrades.services.situation import situation_of
-from registry.upgrades.states import State
+from registry.upgrades.states import OPEN, State
 
 
 def upgrades() -> QuerySet[Upgrade]:
@@ -35,6 +36,35 @@ def fresh_upgrade(upgrade_id: int) -> Upgrade:
     return found
 
 
+def upgrade_to(alias: Alias, number: int) -> Upgrade:
+    """Return the upgrade of ``alias`` to the version of that number, or raise UnknownObjectError.
+
+    There is at most one: a candidate that is proposed again reopens it.
+    """
+    found = upgrades().filter(alias=alias, candidate__number=number).first()
+    if found is None:
+        raise UnknownObjectError(f"no upgrade of {alias} to {number}", code="unknown_upgrade")
+    return found
+
+
+def verdict_is_stale(upgrade: Upgrade) -> bool:
+    """Whether an open upgrade has a verdict that was made for another situation."""
+    has_verdict = upgrade.state in OPEN and upgrade.verdict is not None
+    return has_verdict and is_stale(upgrade, situation_of(upgrade))
+
+
+def pin_of(alias: Alias, set_name: str) -> EvaluationPin:
+    """Return the pin of a set at an alias, or raise UnknownObjectError."""
+    found = (
+        EvaluationPin.objects.select_related("set_revision__evaluation_set")
+        .filter(gate__alias=alias, evaluation_set__name=set_name)
+        .first()
+    )
+    if found is None:
+        raise UnknownObjectError(f"{set_name} does not judge {alias}", code="unknown_pin")
+    return found
+
+
 def gate_of(alias: Alias) -> AliasGate:
     """Return what guards an alias."""
     return AliasGate.objects.select_related("policy_revision__policy").get(alias=alias)
@@ -50,6 +80,16 @@ def policy_revision(name: str, number: int) -> PolicyRevision:
     if found is None:
         raise UnknownObjectError(f"no policy {name}:{number}", code="unknown_policy")
     return found
+
+
+def policy_referred(reference: str) -> PolicyRevision:
+    """Return the policy revision that ``name:3`` names.
+
+    Raises:
+        InvalidInputError: the reference has another form.
+        UnknownObjectError: it names nothing.
+    """
+    return policy_revision(*split_numbered(reference))
 
 
 def versions_with_upgrades(model: RegisteredModel) -> QuerySet[ModelVersion]:

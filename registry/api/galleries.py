@@ -1,0 +1,382 @@
+"""Galleries: what is searched, by which encoder; items in and out; search."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry.accounts.models import Scope
+from registry.api.endpoint import JSON, MULTIPART, checked, operation
+from registry.api.fields import Sha256Field, WorkOut
+from registry.api.idempotency import once
+from registry.api.items import ItemsIn
+from registry.api.pagination import page
+from registry.api.uploads import store_upload
+from registry.catalog.selectors import alias_named, resolve
+from registry.catalog.services.store_artifact import Upload
+from registry.core.errors import InvalidInputError, RegistryError
+from registry.galleries.models import Gallery, Segment
+from registry.galleries.selectors import (
+    batch_numbered,
+    galleries,
+    gallery_named,
+    live_view,
+    segments_of,
+    stored_vectors,
+)
+from registry.galleries.services.create_gallery import create_gallery
+from registry.galleries.services.insert import insert_vectors, submit_inputs
+from registry.galleries.services.remove import remove_items
+from registry.galleries.services.search import search
+from registry.upgrades.services.gates import DEFAULT_ALIAS
+
+
+class GalleryIn(serializers.Serializer):
+    """A new gallery; its encoder is what the alias names."""
+
+    name = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
+    model = serializers.CharField()
+    alias = serializers.CharField(default=DEFAULT_ALIAS)
+    description = serializers.CharField(default="", allow_blank=True, max_length=300)
+
+
+class GalleryOut(serializers.Serializer):
+    """A gallery as a list shows it."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+    model = serializers.CharField(source="alias.model")
+    alias = serializers.CharField(source="alias.name")
+    epoch = serializers.IntegerField(help_text="counts its cutovers")
+    encoder = serializers.CharField(source="live_view.encoder")
+    items = serializers.IntegerField(source="item_count")
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+
+class SegmentOut(WorkOut):
+    """Vectors of one producer; the work is the seal that follows a cutover."""
+
+    number = serializers.IntegerField()
+    producer = serializers.CharField()
+    dimension = serializers.IntegerField()
+    distance = serializers.CharField()
+    live_items = serializers.IntegerField()
+    accepts_inserts = serializers.SerializerMethodField()
+    searchable = serializers.BooleanField(help_text="by the live view")
+    evidence = serializers.CharField(help_text="that lets the encoder search it")
+    sealed_rows = serializers.IntegerField(allow_null=True)
+    index_digest = serializers.CharField()
+
+    @extend_schema_field(bool)
+    def get_accepts_inserts(self, segment: Segment) -> bool:
+        return segment.state == Segment.State.INSERT
+
+
+class GalleryDetailOut(GalleryOut):
+    """A gallery with its segments."""
+
+    view = serializers.IntegerField(source="live_view.number")
+    segments = serializers.SerializerMethodField()
+
+    @extend_schema_field(SegmentOut(many=True))
+    def get_segments(self, gallery: Gallery) -> Any:
+        live = {entry.segment_id: entry for entry in gallery.live_view.entries.all()}
+        segments = list(segments_of(gallery))
+        for segment in segments:
+            entry = live.get(segment.pk)
+            segment.searchable = bool(entry and entry.searchable)
+            segment.evidence = entry.evidence if entry else ""
+        return SegmentOut(segments, many=True).data
+
+
+class LiveSegmentOut(serializers.Serializer):
+    """One segment of the live view; counts are left out, they move within an epoch."""
+
+    segment = serializers.IntegerField(source="number")
+    producer = serializers.CharField()
+    dimension = serializers.IntegerField()
+    distance = serializers.CharField()
+    searchable = serializers.BooleanField()
+    evidence = serializers.CharField()
+
+
+class LiveOut(serializers.Serializer):
+    """The live pointer: one answer for one epoch."""
+
+    gallery = serializers.CharField()
+    epoch = serializers.IntegerField()
+    view = serializers.IntegerField()
+    encoder = serializers.CharField()
+    encoder_digest = serializers.CharField(source="encoder.digest")
+    segments = LiveSegmentOut(many=True)
+
+
+class BatchOut(WorkOut):
+    """Items that were handed in together."""
+
+    id = serializers.IntegerField()
+    gallery = serializers.CharField()
+    producer = serializers.CharField(
+        source="segment.producer", default=None, allow_null=True, help_text="once it is done"
+    )
+    rows = serializers.IntegerField()
+    created_by = serializers.CharField(source="created_by.username")
+    created_at = serializers.DateTimeField()
+
+
+class InputsIn(serializers.Serializer):
+    """Inputs that a worker embeds with the live encoder."""
+
+    file = serializers.FileField(allow_empty_file=True, help_text="Parquet or NPZ")
+    sha256 = Sha256Field(default="")
+
+
+class IdsIn(serializers.Serializer):
+    """Which items."""
+
+    ids = serializers.ListField(
+        child=serializers.CharField(max_length=200), allow_empty=False, max_length=10_000
+    )
+
+
+class RemovedOut(serializers.Serializer):
+    """How many items were removed."""
+
+    removed = serializers.IntegerField()
+
+
+class SearchIn(serializers.Serializer):
+    """What is looked for: exactly one of vector, input and item_id."""
+
+    k = serializers.IntegerField(default=10, min_value=1, max_value=1000)
+    vector = serializers.ListField(
+        required=False, child=serializers.FloatField(), help_text="goes with `producer`"
+    )
+    producer = serializers.CharField(required=False, help_text="that made the vector: `name:3`")
+    input = serializers.JSONField(required=False, help_text="one sample, for the live encoder")
+    item_id = serializers.CharField(required=False, help_text="an item, whose vector is used")
+
+
+class HitOut(serializers.Serializer):
+    """One item that was found."""
+
+    id = serializers.CharField()
+    score = serializers.FloatField(help_text="higher is nearer")
+    segment = serializers.IntegerField(help_text="number of the segment that holds it")
+    producer = serializers.CharField(help_text="of its vector")
+
+
+class SkippedOut(serializers.Serializer):
+    """A segment that the query must not meet."""
+
+    segment = serializers.IntegerField()
+    producer = serializers.CharField()
+    items = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
+class SearchOut(serializers.Serializer):
+    """The best hits under one epoch, and what was not searched."""
+
+    gallery = serializers.CharField()
+    epoch = serializers.IntegerField()
+    view = serializers.IntegerField()
+    encoder = serializers.CharField()
+    hits = HitOut(many=True)
+    skipped = SkippedOut(many=True)
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+
+
+class VerifiedOut(serializers.Serializer):
+    """Whether every stored vector is the one that was stored."""
+
+    verified = serializers.BooleanField()
+    vectors = serializers.IntegerField(allow_null=True)
+    bytes = serializers.IntegerField(allow_null=True)
+    sha256 = serializers.CharField(allow_null=True, help_text="over the digests of all chunks")
+    code = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField(allow_blank=True)
+
+
+@operation(scope=Scope.READ, answers=GalleryOut, pages=True)
+def list_galleries(request: Request) -> Response:
+    """List galleries by name."""
+    return page(request, galleries(), GalleryOut, by="name")
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=GalleryIn,
+    status=201,
+    answers=GalleryDetailOut,
+    once=True,
+    refuses=["invalid_name", "unknown_alias", "alias_empty", "task_mismatch", "duplicate_gallery"],
+)
+def open_gallery(request: Request) -> Response:
+    """Open a gallery that follows an alias."""
+    given = checked(GalleryIn, request.data)
+    alias = alias_named(given["model"], given["alias"])
+
+    def act() -> Response:
+        gallery = create_gallery(
+            name=given["name"],
+            alias=alias,
+            actor=request.user,
+            description=given["description"],
+        )
+        return Response(_detail(gallery.name), status=201)
+
+    return once(request, act)
+
+
+@operation(scope=Scope.READ, answers=GalleryDetailOut, refuses=["unknown_gallery"])
+def read_gallery(request: Request, gallery: str) -> Response:
+    """Read a gallery: its live pointer and every segment with the evidence for it."""
+    return Response(_detail(gallery))
+
+
+@operation(
+    scope=Scope.READ,
+    answers=LiveOut,
+    query=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
+    also={304: OpenApiResponse(description="the epoch is the one that the ETag names")},
+    refuses=["unknown_gallery"],
+)
+def read_live_view(request: Request, gallery: str) -> HttpResponse:
+    """Read which encoder answers which segment now; the ETag is the epoch."""
+    live = live_view(gallery)
+    etag = f'"{live.gallery_id}.{live.epoch}"'
+    response = Response(LiveOut(live).data, headers={"ETag": etag, "Cache-Control": "no-cache"})
+    return get_conditional_response(request, etag=etag, response=response)
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes={JSON: ItemsIn, MULTIPART: InputsIn},
+    status=202,
+    answers=BatchOut,
+    also={201: BatchOut},
+    once=True,
+    refuses=[
+        "unknown_gallery",
+        "unknown_version",
+        "unknown_alias",
+        "alias_empty",
+        "invalid_reference",
+        "invalid_items",
+        "duplicate_id",
+        "wrong_producer",
+        "wrong_dimension",
+        "not_finite",
+        "duplicate_item",
+        "epoch_moved",
+    ],
+)
+def insert_items(request: Request, gallery: str) -> Response:
+    """Insert items: vectors with their declared producer (201), or a file of inputs (202).
+
+    Inputs are embedded by a worker with the live encoder: read the batch's `work_state`.
+    """
+    if request.content_type.startswith(MULTIPART):
+        return _insert_inputs(request, gallery_named(gallery))
+    return _insert_vectors(request, gallery_named(gallery))
+
+
+@operation(scope=Scope.READ, answers=BatchOut, refuses=["unknown_gallery", "unknown_batch"])
+def read_batch(request: Request, gallery: str, batch: int) -> Response:
+    """Read how far a batch has come."""
+    return Response(BatchOut(batch_numbered(gallery_named(gallery), batch)).data)
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=IdsIn,
+    answers=RemovedOut,
+    once=True,
+    refuses=["unknown_gallery", "unknown_item"],
+)
+def remove_gallery_items(request: Request, gallery: str) -> Response:
+    """Remove items by id; all or none."""
+    given = checked(IdsIn, request.data)
+    held = gallery_named(gallery)
+
+    def act() -> Response:
+        removed = remove_items(gallery=held, ids=given["ids"], actor=request.user)
+        return Response({"removed": removed})
+
+    return once(request, act)
+
+
+@operation(
+    scope=Scope.READ,
+    takes=SearchIn,
+    answers=SearchOut,
+    refuses=[
+        "unknown_gallery",
+        "unknown_item",
+        "item_not_searchable",
+        "invalid_query",
+        "invalid_k",
+        "input_shape",
+        "not_finite",
+        "search_unavailable",
+        "encoder_unavailable",
+        "segment_unavailable",
+        "busy",
+    ],
+)
+def search_gallery(request: Request, gallery: str) -> Response:
+    """Search a gallery.
+
+    The search process answers; it checks the body, and what it refuses is passed on.
+    """
+    if not isinstance(request.data, dict):
+        raise InvalidInputError("a search is a JSON object")
+    return Response(search(gallery_named(gallery), request.data))
+
+
+@operation(scope=Scope.READ, answers=VerifiedOut, refuses=["unknown_gallery"])
+def verify_gallery(request: Request, gallery: str) -> Response:
+    """Read every stored vector of a gallery against its digest."""
+    nothing = {"vectors": None, "bytes": None, "sha256": None}
+    held = gallery_named(gallery)
+    try:
+        found = stored_vectors(held)
+    except RegistryError as exc:
+        return Response({"verified": False, "code": exc.code, "detail": str(exc)} | nothing)
+    return Response({"verified": True, "code": "", "detail": ""} | found)
+
+
+def _detail(name: str) -> Any:
+    gallery_named(name)
+    return GalleryDetailOut(galleries().get(name=name)).data
+
+
+def _insert_inputs(request: Request, gallery: Gallery) -> Response:
+    given = checked(InputsIn, request.data)
+    upload = store_upload(given, Upload.TABLE)
+
+    def act() -> Response:
+        batch = submit_inputs(gallery=gallery, upload=upload, actor=request.user)
+        return Response(BatchOut(batch).data, status=202)
+
+    return once(request, act, artifact=upload)
+
+
+def _insert_vectors(request: Request, gallery: Gallery) -> Response:
+    given = checked(ItemsIn, request.data)
+    producer = resolve(given["producer"])
+    ids, vectors = given["items"]
+
+    def act() -> Response:
+        batch = insert_vectors(
+            gallery=gallery, producer=producer, ids=ids, vectors=vectors, actor=request.user
+        )
+        return Response(BatchOut(batch_numbered(gallery, batch.pk)).data, status=201)
+
+    return once(request, act)

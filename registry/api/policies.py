@@ -1,0 +1,94 @@
+"""Policies: versioned sets of rules."""
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compat.policy import DEFAULTS, Task
+from registry.accounts.models import Scope
+from registry.api.endpoint import checked, operation
+from registry.api.fields import DocumentField
+from registry.api.idempotency import once
+from registry.api.pagination import page
+from registry.upgrades.models import Policy
+from registry.upgrades.selectors import policy_revision
+from registry.upgrades.services.gates import add_policy_revision
+
+
+class PolicyIn(serializers.Serializer):
+    """A policy document; it becomes a revision of the name."""
+
+    name = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
+    document = DocumentField(help_text="see `policies/defaults`")
+
+
+class PolicyOut(serializers.Serializer):
+    """A named policy."""
+
+    name = serializers.CharField()
+    task = serializers.ChoiceField(choices=list(Task))
+    last_number = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+
+    def get_last_number(self, policy: Policy) -> int:
+        return policy.next_number - 1
+
+
+class PolicyRevisionOut(serializers.Serializer):
+    """One immutable revision of a policy."""
+
+    policy = serializers.CharField(source="__str__", help_text="such as `name:1`")
+    number = serializers.IntegerField()
+    document = DocumentField()
+    digest = serializers.CharField()
+    created_by = serializers.CharField(
+        source="created_by.username",
+        default=None,
+        allow_null=True,
+        help_text="null where the registry made it",
+    )
+    created_at = serializers.DateTimeField()
+
+
+class DefaultsOut(serializers.Serializer):
+    """The default policy of each task."""
+
+    classification = DocumentField()
+    embedding = DocumentField()
+
+
+@operation(scope=Scope.READ, answers=PolicyOut, pages=True)
+def list_policies(request: Request) -> Response:
+    """List policies by name."""
+    return page(request, Policy.objects.all(), PolicyOut, by="name")
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=PolicyIn,
+    status=201,
+    answers=PolicyRevisionOut,
+    once=True,
+    refuses=["invalid_name", "invalid_policy", "task_mismatch", "duplicate_policy"],
+)
+def add_policy(request: Request) -> Response:
+    """Add a revision of a policy; it guards no alias by itself."""
+    given = checked(PolicyIn, request.data)
+
+    def act() -> Response:
+        revision = add_policy_revision(actor=request.user, **given)
+        return Response(PolicyRevisionOut(revision).data, status=201)
+
+    return once(request, act)
+
+
+@operation(scope=Scope.READ, answers=PolicyRevisionOut, refuses=["unknown_policy"])
+def read_policy_revision(request: Request, policy: str, revision: int) -> Response:
+    """Read one revision of a policy."""
+    return Response(PolicyRevisionOut(policy_revision(policy, revision)).data)
+
+
+@operation(scope=Scope.READ, answers=DefaultsOut)
+def read_default_policies(request: Request) -> Response:
+    """Read the policies that new aliases get."""
+    return Response({task.value: document for task, document in DEFAULTS.items()})

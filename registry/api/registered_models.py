@@ -1,0 +1,98 @@
+"""Registered models: named lines of versions."""
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from compat.policy import Task
+from registry.accounts.models import Scope
+from registry.api.endpoint import checked, operation
+from registry.api.fields import text_filter
+from registry.api.idempotency import once
+from registry.api.pagination import page
+from registry.catalog.models import RegisteredModel
+from registry.catalog.selectors import model_named, models_found
+from registry.catalog.services.register_model import register_model
+
+
+class ModelIn(serializers.Serializer):
+    """A new line of versions."""
+
+    name = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
+    task = serializers.CharField(help_text=f"one of {', '.join(Task)}")
+    description = serializers.CharField(default="", allow_blank=True, max_length=300)
+    card = serializers.CharField(default="", allow_blank=True, help_text="Markdown")
+
+
+class ServingOut(serializers.Serializer):
+    """An alias and the number of the version that it names."""
+
+    name = serializers.CharField()
+    version = serializers.IntegerField(source="version.number", default=None, allow_null=True)
+    epoch = serializers.IntegerField()
+
+
+class ModelOut(serializers.Serializer):
+    """A registered model and what serves."""
+
+    name = serializers.CharField()
+    task = serializers.ChoiceField(choices=list(Task))
+    description = serializers.CharField()
+    last_number = serializers.SerializerMethodField()
+    aliases = ServingOut(many=True)
+    created_at = serializers.DateTimeField()
+
+    @extend_schema_field(serializers.IntegerField(help_text="of its versions; 0 before the first"))
+    def get_last_number(self, model: RegisteredModel) -> int:
+        return model.next_number - 1
+
+
+class ModelDetailOut(ModelOut):
+    """A registered model with its card."""
+
+    card = serializers.CharField()
+    created_by = serializers.CharField(source="created_by.username")
+
+
+@operation(
+    scope=Scope.READ,
+    answers=ModelOut,
+    pages=True,
+    query=[text_filter("search", "part of the name or the description")],
+)
+def list_models(request: Request) -> Response:
+    """List registered models by name."""
+    given = checked(SearchIn, request.query_params)
+    return page(request, models_found(given["search"]), ModelOut, by="name")
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=ModelIn,
+    status=201,
+    answers=ModelDetailOut,
+    once=True,
+    refuses=["invalid_name", "unknown_task", "duplicate_model"],
+)
+def register(request: Request) -> Response:
+    """Register a model."""
+    given = checked(ModelIn, request.data)
+
+    def act() -> Response:
+        model = register_model(actor=request.user, **given)
+        return Response(ModelDetailOut(model).data, status=201)
+
+    return once(request, act)
+
+
+@operation(scope=Scope.READ, answers=ModelDetailOut, refuses=["unknown_model"])
+def read_model(request: Request, model: str) -> Response:
+    """Read a registered model."""
+    return Response(ModelDetailOut(model_named(model)).data)
+
+
+class SearchIn(serializers.Serializer):
+    """What a list of names is narrowed by."""
+
+    search = serializers.CharField(default="", allow_blank=True)

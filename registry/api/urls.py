@@ -1,0 +1,101 @@
+"""Addresses of the API."""
+
+from django.urls import path, re_path
+
+from registry.api import (
+    aliases,
+    comparisons,
+    documents,
+    evaluation_sets,
+    events,
+    galleries,
+    ledger,
+    openapi,  # noqa: F401  registers itself with the generator
+    policies,
+    registered_models,
+    tokens,
+    upgrades,
+    versions,
+)
+from registry.api.endpoint import endpoint
+
+app_name = "api"
+
+MODEL = "models/<slug:model>"
+VERSION = f"{MODEL}/versions/<int:number>"
+ALIAS = f"{MODEL}/aliases/<slug:alias>"
+SET = "evaluation-sets/<slug:evaluation_set>"
+COMPARISON = "comparisons/<int:comparison>"
+UPGRADE = "upgrades/<int:upgrade>"
+GALLERY = "galleries/<slug:gallery>"
+
+urlpatterns = [
+    path("models", endpoint(get=registered_models.list_models, post=registered_models.register)),
+    path(MODEL, endpoint(get=registered_models.read_model)),
+    path(
+        f"{MODEL}/versions",
+        endpoint(get=versions.list_versions, post=versions.upload_version),
+    ),
+    path(VERSION, endpoint(get=versions.read_version)),
+    path(f"{VERSION}/artifact", endpoint(get=versions.download_artifact)),
+    path(f"{VERSION}/parents", endpoint(post=versions.declare_parent)),
+    path(f"{VERSION}/recordings", endpoint(post=versions.upload_outputs)),
+    path(f"{VERSION}/outputs", endpoint(get=versions.list_outputs)),
+    path(
+        f"{VERSION}/outputs/<slug:evaluation_set>:<int:revision>/retry",
+        endpoint(post=versions.retry_outputs),
+    ),
+    path(f"{MODEL}/aliases", endpoint(get=aliases.list_aliases, post=aliases.open_alias)),
+    path(ALIAS, endpoint(get=aliases.read_alias)),
+    path(f"{ALIAS}/history", endpoint(get=aliases.list_alias_moves)),
+    path(f"{ALIAS}/gate", endpoint(get=aliases.read_gate)),
+    path(f"{ALIAS}/policy", endpoint(put=aliases.choose_policy)),
+    path(f"{ALIAS}/pins", endpoint(post=aliases.pin_evaluation_set)),
+    path(
+        f"{ALIAS}/pins/<slug:evaluation_set>",
+        endpoint(delete=aliases.unpin_evaluation_set),
+    ),
+    path(f"{ALIAS}/promote", endpoint(post=aliases.promote_alias)),
+    path(
+        f"{ALIAS}/rollback",
+        endpoint(get=aliases.read_rollback_plan, post=aliases.roll_back_alias),
+    ),
+    path("resolve", endpoint(get=versions.resolve_reference)),
+    path(
+        "evaluation-sets",
+        endpoint(get=evaluation_sets.list_evaluation_sets, post=evaluation_sets.upload_revision),
+    ),
+    path(SET, endpoint(get=evaluation_sets.read_evaluation_set)),
+    path(f"{SET}/revisions/<int:revision>", endpoint(get=evaluation_sets.read_revision)),
+    path(COMPARISON, endpoint(get=comparisons.read_comparison)),
+    path(f"{COMPARISON}/flips", endpoint(get=comparisons.list_flips)),
+    path(f"{COMPARISON}/flips/<int:row>/image", endpoint(get=comparisons.read_flip_image)),
+    path("policies", endpoint(get=policies.list_policies, post=policies.add_policy)),
+    path("policies/defaults", endpoint(get=policies.read_default_policies)),
+    path(
+        "policies/<slug:policy>/revisions/<int:revision>",
+        endpoint(get=policies.read_policy_revision),
+    ),
+    path("upgrades", endpoint(get=upgrades.list_upgrades, post=upgrades.open_upgrade)),
+    path(UPGRADE, endpoint(get=upgrades.read_upgrade)),
+    path(f"{UPGRADE}/promote", endpoint(post=upgrades.promote_upgrade)),
+    path(f"{UPGRADE}/withdraw", endpoint(post=upgrades.withdraw_upgrade)),
+    path("galleries", endpoint(get=galleries.list_galleries, post=galleries.open_gallery)),
+    path(GALLERY, endpoint(get=galleries.read_gallery)),
+    path(f"{GALLERY}/live", endpoint(get=galleries.read_live_view)),
+    path(f"{GALLERY}/items", endpoint(post=galleries.insert_items)),
+    path(f"{GALLERY}/items/remove", endpoint(post=galleries.remove_gallery_items)),
+    path(f"{GALLERY}/batches/<int:batch>", endpoint(get=galleries.read_batch)),
+    path(f"{GALLERY}/search", endpoint(post=galleries.search_gallery)),
+    path(f"{GALLERY}/verify", endpoint(post=galleries.verify_gallery)),
+    path("ledger", endpoint(get=ledger.list_entries)),
+    path("ledger/export", endpoint(get=ledger.export_ledger)),
+    path("ledger/verify", endpoint(get=ledger.verify_ledger)),
+    path("events", endpoint(get=events.list_events)),
+    path("tokens", endpoint(get=tokens.list_tokens, post=tokens.issue)),
+    path("tokens/<int:token>", endpoint(delete=tokens.revoke)),
+    path("schemas/manifest", endpoint(get=documents.read_manifest_schema)),
+    path("schema", endpoint(get=documents.read_openapi), name="schema"),
+    path("docs", documents.show, name="docs"),
+    re_path(r"^(?P<rest>.*)$", documents.no_such_address),
+]

@@ -1,0 +1,67 @@
+"""Ask the search process, which alone holds vectors in memory; used by the API and the pages."""
+
+import json
+from typing import Any
+
+import httpx
+from django.conf import settings
+
+from registry.core.errors import (
+    ConflictError,
+    InvalidInputError,
+    RegistryError,
+    UnavailableError,
+    UnknownObjectError,
+    UploadTooLargeError,
+)
+from registry.galleries.models import Gallery
+
+PASSED_ON: dict[int, type[RegistryError]] = {
+    400: InvalidInputError,
+    404: UnknownObjectError,
+    409: ConflictError,
+    413: UploadTooLargeError,
+    503: UnavailableError,
+}
+"""What the search process refuses goes on to the client with its own code."""
+
+
+def search(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
+    """Search a gallery and return the answer of the search process as it came.
+
+    Raises:
+        RegistryError: the search process refused, with its code.
+        UnavailableError: it does not answer in time, or not as it should (``search_unavailable``).
+    """
+    try:
+        response = httpx.post(
+            f"{settings.SEARCH_URL}/galleries/{gallery.name}/search",
+            content=json.dumps(body),
+            headers={
+                "Authorization": f"Bearer {settings.SEARCH_SECRET}",
+                "Content-Type": "application/json",
+            },
+            timeout=settings.SEARCH_TIMEOUT_S,
+            trust_env=False,
+        )
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as exc:
+        raise _unavailable(type(exc).__name__) from exc
+    if not isinstance(answer, dict):
+        raise _unavailable("it answered with no object")
+    if response.status_code != 200:
+        raise _refusal(response.status_code, answer)
+    return answer
+
+
+def _refusal(status: int, answer: dict[str, Any]) -> RegistryError:
+    code, detail = answer.get("code"), answer.get("detail")
+    if status not in PASSED_ON or not isinstance(code, str) or not isinstance(detail, str):
+        return _unavailable(f"it answered {status}")
+    return PASSED_ON[status](detail, code=code)
+
+
+def _unavailable(reason: str) -> UnavailableError:
+    return UnavailableError(
+        f"the search process does not answer: {reason}", code="search_unavailable"
+    )
