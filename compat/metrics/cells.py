@@ -15,7 +15,8 @@ import torch
 from compat.errors import ShapeError, UndefinedMeasureError
 from compat.measurement import Direction, Measurement
 from compat.metrics.bootstrap import Contributions, summarise
-from compat.metrics.retrieval import BLOCK_BYTES, Distance, Rows, distances, measure, on_grid
+from compat.metrics.distances import Distance, Rows, distances, on_grid
+from compat.metrics.retrieval import BLOCK_BYTES, measure
 
 MEASURES = ("map", "hit_rate_at_1", "hit_rate_at_10", "recall_at_10", "map_at_r")
 """Measured in every cell, per query, in [0, 1], higher is better."""
@@ -101,7 +102,8 @@ def measure_cells(
     """
     if names is None:
         names = CELLS + (PRODUCER_CELLS if "producer" in versions else ())
-    sides = {name: _sides(x, layout, device) for name, x in versions.items()}
+    needed = {version for cell in names for version in cell.split("_")}
+    sides = {version: _sides(versions[version], layout, device) for version in sorted(needed)}
     cells: dict[str, Cell | None] = {}
     for cell in names:
         query, gallery = (sides[v][i] for i, v in enumerate(cell.split("_")))

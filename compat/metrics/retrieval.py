@@ -5,21 +5,21 @@ What decides every value is the rank of each relevant gallery row, so nothing el
 - *Relevant* is a gallery row of the query's class. A row with the query's own id is never met.
 - *Ties are pessimistic*: among rows at one distance the irrelevant ones come first. A model that
   maps everything to one point is as bad as it can be, and no order of the gallery can flatter it.
-- *Distances do not depend on the order of anything.* Each row is first put on a fixed-point grid so
-  fine that every sum below fits the 53 bits of a float64 exactly (``on_grid``); therefore shuffled
-  rows, another block size, library or device give the same bits, and duplicates tie exactly.
+- *Nothing depends on the order of anything*: neither the distances (``distances.py``) nor, because
+  shares are added in exact steps, their means.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from compat.errors import ShapeError
+from compat.metrics.distances import NO_ID, Distance, Rows, distances
+from compat.metrics.distances import on_grid as on_grid  # callers and examples need it beside these
 
 MISSING = -1
 """Pads short rows of ranks, and stands for the class of a first hit that does not exist."""
@@ -32,127 +32,6 @@ PAIR_BYTES = 64
 
 SHARE_STEP = 2.0**-32
 """Precision shares are rounded to this, so that up to 2 ** 21 of them add up exactly."""
-
-
-class Distance(StrEnum):
-    """How two embeddings are compared; nearer is better in each."""
-
-    COSINE = "cosine"
-    INNER_PRODUCT = "inner_product"
-    EUCLIDEAN = "euclidean"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Embeddings on a fixed-point grid, with what the measures need to know of each row.
-
-    Attributes:
-        grid: (n, D) float32 whole numbers; the embedding is ``grid * scale``.
-        scale: (n,) float64 powers of two.
-        squares: (n,) float64, the exact squared norm of each row of ``grid``.
-        labels: (n,) int64 classes.
-        ids: (n,) int64; rows of one id never meet.
-    """
-
-    grid: Tensor
-    scale: Tensor
-    squares: Tensor
-    labels: Tensor
-    ids: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def at(self, rows: slice) -> "Rows":
-        """Return some rows."""
-        parts = (self.grid, self.scale, self.squares, self.labels, self.ids)
-        return Rows(*(part[rows] for part in parts))
-
-    def split(self, rows: int) -> Iterator["Rows"]:
-        """Yield consecutive blocks of at most ``rows`` rows."""
-        for start in range(0, len(self), rows):
-            yield self.at(slice(start, start + rows))
-
-
-def on_grid(
-    embeddings: Tensor, labels: Tensor, ids: Tensor | None = None, device: str = "cpu"
-) -> Rows:
-    """Put embeddings on the finest grid on which inner products of D numbers are exact.
-
-    A row whose greatest magnitude lies below 2 ** e is rounded to multiples of 2 ** (e - b), with b
-    = (53 - ceil(log2 D)) // 2 and at most 24: 23 bits for D = 128, 21 for D = 2,048, against the 24
-    bits of a float32.
-
-    Args:
-        embeddings: (n, D) float32 or float64, finite, 1 <= D <= 2 ** 20.
-        labels: (n,) integer class of each row.
-        ids: (n,) integers >= 0; None if no row of this side is on the other side.
-        device: where the arithmetic happens.
-
-    Returns:
-        The rows on ``device``.
-
-    Raises:
-        ShapeError: another rank, length or dtype than stated, or a number that is not finite.
-
-    Example:
-        >>> rows = on_grid(torch.tensor([[0.5, -3.0]]), torch.tensor([7]))
-        >>> (rows.grid.double() * rows.scale[:, None]).tolist()
-        [[0.5, -3.0]]
-    """
-    _require_rows(embeddings, labels, ids)
-    values = embeddings.cpu().numpy()
-    bits = min(24, (53 - math.ceil(math.log2(values.shape[1]))) // 2)
-    _, exponents = np.frexp(np.abs(values).max(axis=1, initial=0.0))
-    shift = bits - exponents.astype(np.int32)
-    grid = np.rint(np.ldexp(values.astype(np.float64), shift[:, None])).astype(np.float32)
-    squares = np.einsum("nd,nd->n", grid, grid, dtype=np.float64)
-    scale = np.ldexp(1.0, -shift)
-    kept = torch.full(labels.shape, MISSING) if ids is None else ids
-    return Rows(
-        torch.from_numpy(grid).to(device),
-        torch.from_numpy(scale).to(device),
-        torch.from_numpy(squares).to(device),
-        labels.to(device, torch.int64),
-        kept.to(device, torch.int64),
-    )
-
-
-def distances(queries: Rows, gallery: Rows, distance: Distance) -> Tensor:
-    """Return how far each gallery row is from each query: smaller is nearer.
-
-    Cosine and inner product are negated; Euclidean is squared. The cosine of a row of zeros with
-    anything is 0.
-
-    Args:
-        queries: Q rows of dimension D.
-        gallery: N rows of dimension D.
-        distance: which one.
-
-    Returns:
-        (Q, N) float64; the same bits for the same two rows, wherever they stand.
-
-    Raises:
-        ShapeError: the dimensions differ.
-
-    Example:
-        >>> one = on_grid(torch.tensor([[3.0, 4.0]]), torch.tensor([0]))
-        >>> [distances(one, one, d).item() for d in Distance]
-        [-1.0, -25.0, 0.0]
-    """
-    if queries.grid.shape[1] != gallery.grid.shape[1]:
-        raise ShapeError(f"dimensions {queries.grid.shape[1]} and {gallery.grid.shape[1]} differ")
-    table = queries.grid.double() @ gallery.grid.double().T
-    if distance is Distance.COSINE:
-        table /= _norms(gallery)
-        table /= _norms(queries)[:, None]
-        return table.neg_()
-    table *= gallery.scale
-    table *= queries.scale[:, None]
-    if distance is Distance.INNER_PRODUCT:
-        return table.neg_()
-    lengths = (queries.squares * queries.scale**2)[:, None] + gallery.squares * gallery.scale**2
-    return lengths.sub_(table.mul_(2))
 
 
 @dataclass(frozen=True)
@@ -435,28 +314,8 @@ def _counts_of(labels: Tensor, classes: Tensor, sizes: Tensor) -> Tensor:
     return torch.where(classes[at] == labels, sizes[at], 0)
 
 
-def _norms(rows: Rows) -> Tensor:
-    return torch.where(rows.squares == 0, 1.0, rows.squares.sqrt())
-
-
 def _have_ids(queries: Rows, gallery: Rows) -> bool:
-    return bool((queries.ids != MISSING).any()) and bool((gallery.ids != MISSING).any())
-
-
-def _require_rows(embeddings: Tensor, labels: Tensor, ids: Tensor | None) -> None:
-    if embeddings.ndim != 2 or not embeddings.is_floating_point() or not embeddings.shape[1]:
-        raise ShapeError(f"embeddings are {tuple(embeddings.shape)} {embeddings.dtype}")
-    if embeddings.shape[1] > 2**20:
-        raise ShapeError(f"dimension {embeddings.shape[1]} is above {2**20}")
-    if not torch.isfinite(embeddings).all():
-        raise ShapeError("an embedding is not finite")
-    for name, column in (("labels", labels), ("ids", ids)):
-        if column is None:
-            continue
-        if column.shape != embeddings.shape[:1] or column.is_floating_point():
-            raise ShapeError(f"{name} are {tuple(column.shape)} {column.dtype}")
-    if ids is not None and (ids < 0).any():
-        raise ShapeError("ids are not negative")
+    return bool((queries.ids != NO_ID).any()) and bool((gallery.ids != NO_ID).any())
 
 
 def _require_ranks(ranks: Tensor, k: int) -> None:

@@ -19,8 +19,8 @@ from compat.metrics.cells import (
     strict_shares,
     summarise_cells,
 )
+from compat.metrics.distances import Distance
 from compat.metrics.null import NullResult, equals_itself, repeats_as_encoder
-from compat.metrics.retrieval import Distance
 from workers.artifacts.stored import CanonicalSet, Outputs
 from workers.errors import PermanentError
 from workers.pipelines.aligned import slice_masks

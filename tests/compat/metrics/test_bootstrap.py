@@ -106,6 +106,14 @@ def test_a_sample_undefined_on_one_side_leaves_both():
     assert (found.value, found.support, found.clusters) == (0.25, 2, 2)
 
 
+def test_a_paired_difference_ranges_over_both_of_its_sides():
+    share, wide = np.zeros(2), Contributions("wide", np.zeros(2), low=-1.0, high=3.0)
+
+    difference = Contributions("share", share).minus(wide, "difference")
+
+    assert (difference.low, difference.high) == (-3.0, 2.0)
+
+
 def test_undefined_samples_change_nothing_but_the_support():
     whole = a_difference(n=40)
     padded = Contributions("d", np.append(whole.values, [np.nan] * 40), low=-1.0)

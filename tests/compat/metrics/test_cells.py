@@ -22,7 +22,7 @@ from compat.metrics.cells import (
     summarise_cells,
     update_gain,
 )
-from compat.metrics.retrieval import Distance
+from compat.metrics.distances import Distance
 
 
 def a_layout(n=120, classes=4, seed=0):
@@ -181,6 +181,19 @@ def test_an_encoder_that_ignores_its_input_is_not_above_chance():
 
     assert found["map.new_new_minus_chance"].value <= 0
     assert found["map.old_old"].value > found["map.new_new"].value
+
+
+def test_a_turned_space_is_as_good_in_its_own_test_and_useless_in_the_cross_test():
+    layout = a_layout(n=300)
+    old = an_encoder(layout, 0.7, d=16)
+    turn = np.linalg.qr(np.random.default_rng(4).normal(size=(16, 16)))[0]
+
+    found = measured({"old": old, "new": (old @ turn).astype(np.float32)}, layout)
+
+    assert found["map.new_new"].value == pytest.approx(found["map.old_old"].value, abs=1e-3)
+    assert found["map.old_old"].value > 0.9
+    assert found["map.new_old"].value < 0.5
+    assert found["map.new_old_minus_old_old"].interval(0.995)[1] < -0.3
 
 
 def test_the_better_encoder_wins_with_its_bound():

@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 
 from compat.errors import ShapeError
 from compat.metrics import retrieval
+from compat.metrics.distances import Distance, distances, on_grid
 from compat.metrics.retrieval import (
     MISSING,
-    Distance,
     average_precision,
-    distances,
     hit_rate_at_k,
     map_at_r,
     measure,
-    on_grid,
     ranked,
     recall_at_k,
 )
