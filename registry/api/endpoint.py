@@ -202,8 +202,9 @@ def _page_of(out: type[serializers.Serializer]) -> serializers.Serializer:
 def _refusals(codes: Sequence[str]) -> dict[int, OpenApiResponse]:
     by_status: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
-        status, meaning = CODES[code]
-        by_status.setdefault(status, []).append(f"`{code}`: {meaning}")
+        statuses, meaning = CODES[code]
+        for status in statuses:
+            by_status.setdefault(status, []).append(f"`{code}`: {meaning}")
     return {
         status: OpenApiResponse(ErrorOut, description="  \n".join(sorted(lines)))
         for status, lines in sorted(by_status.items())

@@ -13,6 +13,7 @@ from registry.api.endpoint import checked, operation
 from registry.api.fields import DocumentField, text_filter
 from registry.api.pagination import page
 from registry.audit.chain import ChainError, canonical
+from registry.audit.models import LedgerEntry
 from registry.audit.selectors import entries, export, verified_head
 
 
@@ -28,13 +29,16 @@ class EntryOut(serializers.Serializer):
     """One act, or one refusal, as its hash covers it."""
 
     seq = serializers.IntegerField()
-    at = serializers.CharField(source="at.isoformat")
+    at = serializers.SerializerMethodField()
     actor = serializers.CharField()
     action = serializers.CharField()
     subject = serializers.CharField()
     body = DocumentField()
     previous_hash = serializers.CharField()
     hash = serializers.CharField()
+
+    def get_at(self, entry: LedgerEntry) -> str:
+        return entry.at.isoformat()
 
 
 class HeadOut(serializers.Serializer):
