@@ -1,0 +1,237 @@
+"""What people type: checked for shape here, for meaning by the services."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+
+from compat.policy import Task
+from registry.accounts.models import Scope
+from registry.catalog.models import LineageEdge, ModelVersion, RegisteredModel
+from registry.catalog.selectors import resolve
+from registry.catalog.services.register_version import Parent
+from registry.core.errors import RegistryError
+from registry.evaluation.models import SetRevision
+from registry.upgrades.models import PolicyRevision
+
+TASKS = [(task.value, task.value) for task in Task]
+PARENT_ROWS = 3
+LIFETIMES = [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "365 days")]
+
+
+class JsonTextField(forms.CharField):
+    """A JSON object in a text area; numbers that JSON does not know are refused."""
+
+    widget = forms.Textarea(attrs={"rows": 16, "class": "font-monospace", "spellcheck": "false"})
+
+    def clean(self, value: Any) -> dict[str, Any]:
+        text = super().clean(value)
+        try:
+            document = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as exc:
+            raise forms.ValidationError(f"not JSON: {exc}", code="invalid_json") from None
+        if not isinstance(document, dict):
+            raise forms.ValidationError("must be a JSON object", code="invalid_json")
+        return document
+
+
+class ModelForm(forms.Form):
+    """A new registered model."""
+
+    name = forms.CharField(
+        max_length=100, help_text="Letters, digits, hyphens, underscores; it never changes."
+    )
+    task = forms.ChoiceField(choices=TASKS)
+    description = forms.CharField(max_length=300, required=False)
+    card = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 8}), help_text="Markdown."
+    )
+
+
+class CandidateForm(forms.Form):
+    """A candidate: graph or recorded outputs, its manifest, its card."""
+
+    file = forms.FileField(
+        required=False,
+        label="ONNX file",
+        help_text="Left empty for recorded outputs: those are uploaded afterwards, set by set.",
+    )
+    manifest = JsonTextField()
+    card = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text="Markdown: what changed, and why.",
+    )
+
+
+class ParentForm(forms.Form):
+    """One version that the candidate came from."""
+
+    reference = forms.CharField(required=False, label="Version", max_length=200)
+    relation = forms.ChoiceField(
+        choices=[(r.value, r.value.replace("_", " ")) for r in LineageEdge.Relation]
+    )
+
+    def clean_reference(self) -> ModelVersion | None:
+        text = self.cleaned_data["reference"].strip()
+        if not text:
+            return None
+        try:
+            return resolve(text)
+        except RegistryError as exc:
+            raise forms.ValidationError(str(exc), code=exc.code) from None
+
+
+class _Parents(forms.BaseFormSet):
+    """The parents of a candidate; rows without a reference say nothing."""
+
+    def parents(self) -> list[Parent]:
+        """Return the parents that were named."""
+        return [
+            Parent(form.cleaned_data["reference"].pk, form.cleaned_data["relation"])
+            for form in self.forms
+            if form.cleaned_data.get("reference")
+        ]
+
+
+ParentFormSet = forms.formset_factory(ParentForm, formset=_Parents, extra=PARENT_ROWS)
+
+
+class RecordingForm(forms.Form):
+    """Recorded outputs of one version on one evaluation set."""
+
+    revision = forms.ModelChoiceField(SetRevision.objects.none(), label="Evaluation set")
+    file = forms.FileField(label="NPZ or Parquet file")
+
+    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["revision"].queryset = ready_revisions(version.model)
+
+
+class EvaluationSetForm(forms.Form):
+    """A revision of an evaluation set, the first of which opens the set."""
+
+    name = forms.CharField(
+        max_length=100, help_text="The name of a set that is there adds a revision to it."
+    )
+    task = forms.ChoiceField(choices=TASKS)
+    description = forms.CharField(max_length=300, required=False)
+    file = forms.FileField(label="Parquet or NPZ file")
+
+
+class PolicyChoiceForm(forms.Form):
+    """The policy revision that shall guard an alias."""
+
+    policy = forms.ModelChoiceField(PolicyRevision.objects.none())
+
+    def __init__(self, model: RegisteredModel, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["policy"].queryset = PolicyRevision.objects.select_related("policy").filter(
+            policy__task=model.task
+        )
+
+
+class PinForm(forms.Form):
+    """An evaluation-set revision that shall judge the candidates of an alias."""
+
+    revision = forms.ModelChoiceField(SetRevision.objects.none(), label="Evaluation set")
+
+    def __init__(self, model: RegisteredModel, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["revision"].queryset = ready_revisions(model)
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does something; the ledger keeps it."""
+
+    reason = forms.CharField(
+        max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class RollBackForm(ReasonForm):
+    """Why, and the exact number of items that become unsearchable."""
+
+    confirm_unsearchable = forms.IntegerField(
+        min_value=0,
+        initial=0,
+        required=False,
+        label="Items that become unsearchable",
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def clean_confirm_unsearchable(self) -> int:
+        return self.cleaned_data["confirm_unsearchable"] or 0
+
+
+class GalleryForm(forms.Form):
+    """A new gallery."""
+
+    name = forms.CharField(
+        max_length=100, help_text="Letters, digits, hyphens, underscores; it never changes."
+    )
+    alias = forms.ChoiceField(help_text="The gallery follows this alias whenever it moves.")
+    description = forms.CharField(max_length=300, required=False)
+
+    def __init__(self, aliases: list[str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["alias"].choices = [(name, name) for name in aliases]
+
+
+class ItemsForm(forms.Form):
+    """Items to put into a gallery."""
+
+    file = forms.FileField(label="NPZ or Parquet file", help_text="Columns id and input or image.")
+
+
+class SearchForm(forms.Form):
+    """What is looked for in a gallery: an item, or one input for the live encoder."""
+
+    item_id = forms.CharField(required=False, max_length=200, label="Item")
+    input = forms.CharField(required=False, label="Input", widget=forms.Textarea)
+    k = forms.IntegerField(min_value=1, max_value=100, initial=10, label="Hits")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if bool(cleaned.get("item_id")) == bool(cleaned.get("input")):
+            raise forms.ValidationError("Name an item, or give an input; one of the two.")
+        return cleaned
+
+    def clean_input(self) -> Any:
+        text = self.cleaned_data["input"].strip()
+        if not text:
+            return None
+        try:
+            return json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as exc:
+            raise forms.ValidationError(f"not JSON: {exc}", code="invalid_json") from None
+
+    def body(self) -> dict[str, Any]:
+        """Return what the search process is asked."""
+        given = {key: self.cleaned_data[key] for key in ("item_id", "input")}
+        return {"k": self.cleaned_data["k"]} | {k: v for k, v in given.items() if v}
+
+
+class TokenForm(forms.Form):
+    """A new service token."""
+
+    name = forms.CharField(max_length=100, help_text="What will use it.")
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=[Scope.READ]
+    )
+    lifetime = forms.ChoiceField(choices=LIFETIMES, initial="90")
+
+    def clean_lifetime(self) -> timedelta:
+        return timedelta(days=int(self.cleaned_data["lifetime"]))
+
+
+def ready_revisions(model: RegisteredModel) -> Any:
+    """Return the evaluation-set revisions that can judge versions of ``model``."""
+    return SetRevision.objects.select_related("evaluation_set").filter(
+        evaluation_set__task=model.task, state=SetRevision.State.READY
+    )
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

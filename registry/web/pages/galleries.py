@@ -1,0 +1,115 @@
+"""Galleries: list, creation, one gallery with its live pointer, segments and search."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from registry.catalog.selectors import alias_named, aliases_serving
+from registry.catalog.services.store_artifact import Upload, store_artifact
+from registry.core.leases import WorkState
+from registry.galleries.models import Gallery
+from registry.galleries.selectors import gallery_named
+from registry.galleries.services.create_gallery import create_gallery
+from registry.galleries.services.insert import submit_inputs
+from registry.galleries.services.search import search as ask_search_process
+from registry.web.attempt import attempt
+from registry.web.forms import GalleryForm, ItemsForm, SearchForm
+from registry.web.rendering import page_of, page_or_fragment, see_other
+
+
+@login_required
+@require_GET
+def index(request: HttpRequest) -> HttpResponse:
+    search = request.GET.get("q", "").strip()
+    found = (
+        Gallery.objects.select_related("alias__model", "live_view__encoder__model")
+        .annotate(live_items=Sum("segments__live_items"))
+        .order_by("name")
+    )
+    if search:
+        found = found.filter(name__icontains=search)
+    context = {"page": page_of(request, found, 30), "search": search}
+    return render(request, "galleries/index.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    names = [str(a) for a in aliases_serving().filter(model__task="embedding")]
+    initial = {"alias": request.GET.get("alias", "")}
+    form = GalleryForm(names, request.POST or None, initial=initial)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            model, _, alias = form.cleaned_data["alias"].partition("@")
+            with attempt(request) as tried:
+                gallery = create_gallery(
+                    name=form.cleaned_data["name"],
+                    description=form.cleaned_data["description"],
+                    alias=alias_named(model, alias),
+                    actor=request.user,
+                )
+                return see_other(request, "gallery", gallery.name)
+            status = tried.status
+    context = {"form": form, "has_alias": bool(names)}
+    return render(request, "galleries/create.html", context, status=status)
+
+
+@login_required
+@require_GET
+def detail(request: HttpRequest, name: str) -> HttpResponse:
+    gallery = gallery_named(name)
+    batches = gallery.batches.select_related("segment", "created_by", "upload").order_by("-pk")
+    at_work = batches.filter(work_state__in=[WorkState.QUEUED, WorkState.RUNNING]).exists()
+    segments = gallery.segments.select_related("producer__model").order_by("-number")
+    live = gallery.live_view
+    cutovers = gallery.cutovers.select_related(
+        "from_view__encoder__model", "to_view__encoder__model"
+    )
+    context = {
+        "gallery": gallery,
+        "entries": {e.segment_id: e for e in live.entries.select_related("encoder__model")},
+        "segments": page_of(request, segments, 25, name="segments"),
+        "live_items": gallery.segments.aggregate(total=Sum("live_items"))["total"] or 0,
+        "cutovers": page_of(request, cutovers, 25, name="cutovers"),
+        "batches": page_of(request, batches, 10),
+        "items_form": ItemsForm(),
+        "search_form": SearchForm(),
+    }
+    return page_or_fragment(
+        request, "galleries/detail.html", "galleries/_work.html", context, final=not at_work
+    )
+
+
+@login_required
+@require_POST
+def add_items(request: HttpRequest, name: str) -> HttpResponse:
+    gallery = gallery_named(name)
+    form = ItemsForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, "Choose an NPZ or Parquet file.")
+        return see_other(request, "gallery", name)
+    with attempt(request):
+        upload = store_artifact(form.cleaned_data["file"].chunks(), kind=Upload.TABLE)
+        submit_inputs(gallery=gallery, upload=upload, actor=request.user)
+        messages.success(request, "The items are queued for the live encoder.")
+    return see_other(request, "gallery", name, fragment="batches")
+
+
+@login_required
+@require_POST
+def search(request: HttpRequest, name: str) -> HttpResponse:
+    gallery = gallery_named(name)
+    form = SearchForm(request.POST)
+    answer, status = None, 422
+    if form.is_valid():
+        with attempt(request) as tried:
+            answer = ask_search_process(gallery, form.body())
+        status = tried.status
+    template = "galleries/_hits.html" if request.htmx else "galleries/search.html"
+    context = {"gallery": gallery, "search_form": form, "answer": answer}
+    return render(request, template, context, status=status)

@@ -1,0 +1,168 @@
+"""The results of a verdict as rows of a table, with their words and drawings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.safestring import SafeString
+
+from compat.policy import Bound, Rule
+from compat.verdict import NULL_TEST, Outcome
+from registry.upgrades.models import Verdict
+from registry.web import figures
+from registry.web.drawings.interval import Interval, draw_interval
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule on one evaluation set, as it is shown."""
+
+    rule: str
+    evaluation_set: str
+    outcome: str
+    reason: str
+    advisory: bool
+    rationale: str
+    measurement: str
+    measured: str
+    value: str
+    interval: str
+    asked: str
+    support: int
+    settles_at: int | None
+    drawing: SafeString | None
+
+
+def rule_rows(results: Sequence[Mapping[str, Any]]) -> list[RuleRow]:
+    """Return the rules of a verdict, without the null tests of its sets."""
+    return [_row(result) for result in results if result["rule"] != NULL_TEST]
+
+
+def null_rows(results: Sequence[Mapping[str, Any]]) -> list[RuleRow]:
+    """Return the null tests of a verdict."""
+    return [_row(result) for result in results if result["rule"] == NULL_TEST]
+
+
+@dataclass(frozen=True)
+class CoverageRow:
+    """Whether the candidate may query the vectors of one producer."""
+
+    producer: str
+    outcome: str
+    rows: list[RuleRow]
+
+
+def coverage_rows(coverage: Sequence[Mapping[str, Any]]) -> list[CoverageRow]:
+    """Return the coverage of each producer that a gallery holds."""
+    return [
+        CoverageRow(entry["producer"], entry["outcome"], [_row(r) for r in entry["results"]])
+        for entry in coverage
+    ]
+
+
+def why(verdict: Verdict) -> str:
+    """Return one sentence: what the outcome of a verdict rests on."""
+    blocking = [r for r in verdict.results if not r["advisory"]]
+    blocking += [r for entry in verdict.coverage for r in entry["results"]]
+    against = [r for r in blocking if r["outcome"] == verdict.outcome]
+    sets = len({r["evaluation_set"] for r in blocking})
+    if verdict.outcome == Outcome.PASSED:
+        rules = len({r["rule"] for r in blocking} - {NULL_TEST})
+        return (
+            f"Every blocking rule holds: {rules} of {rules}, on "
+            f"{sets} evaluation {'set' if sets == 1 else 'sets'}."
+        )
+    if not against:
+        return "There is no evidence to judge by."
+    first = _row(against[0])
+    more = f" {len(against) - 1} more below." if len(against) > 1 else ""
+    return f"{_sentence(first)}{more}"
+
+
+@dataclass(frozen=True)
+class AskedRule:
+    """A rule of a policy in words."""
+
+    name: str
+    measured: str
+    asked: str
+    basis: str
+    min_support: int
+    advisory: bool
+    rationale: str
+
+
+def asked_rules(rules: Sequence[Rule], confidence: float) -> list[AskedRule]:
+    """Return the rules of a policy in words."""
+    level = f"{confidence * 100:g}{figures.SPACE}%"
+    basis = {
+        "bound": f"the whole interval, each end at {level} confidence",
+        "estimate": "the estimate alone",
+    }
+    return [
+        AskedRule(
+            rule.name,
+            figures.name_of(rule.measurement),
+            figures.threshold(rule.measurement, rule.bound, rule.threshold),
+            basis[rule.basis],
+            rule.min_support,
+            rule.advisory,
+            rule.rationale,
+        )
+        for rule in rules
+    ]
+
+
+def _sentence(row: RuleRow) -> str:
+    where = f" on {row.evaluation_set}" if row.evaluation_set else ""
+    if not row.asked or row.value == figures.number("", None, 0):
+        return f"{row.rule.capitalize()}{where}: {row.reason}."
+    spread = f" ({row.interval})" if row.interval else ""
+    settled = ""
+    if row.outcome == Outcome.INCONCLUSIVE:
+        settled = f" {row.reason.capitalize()}."
+    return (
+        f"{row.rule.capitalize()}{where}: {row.measured} is {row.value}{spread}, "
+        f"asked for {row.asked}.{settled}"
+    )
+
+
+def _row(result: Mapping[str, Any]) -> RuleRow:
+    name, support = result["measurement"], result["support"]
+    measured = figures.name_of(name)
+    value = figures.number(name, result["value"], support)
+    interval = figures.interval(name, result["lower"], result["upper"], support)
+    asked = figures.threshold(name, result["bound"], result["threshold"])
+    words = f"{measured} {value}, interval {interval}, asked for {asked}: {result['outcome']}"
+    return RuleRow(
+        rule=result["rule"],
+        evaluation_set=result["evaluation_set"],
+        outcome=result["outcome"],
+        reason=result["reason"],
+        advisory=result["advisory"],
+        rationale=result["rationale"],
+        measurement=name,
+        measured=measured,
+        value=value,
+        interval=interval,
+        asked=asked,
+        support=support,
+        settles_at=result["settles_at"],
+        drawing=_drawing(result, words) if interval else None,
+    )
+
+
+def _drawing(result: Mapping[str, Any], words: str) -> SafeString | None:
+    if result["threshold"] is None or result["value"] is None:
+        return None
+    return draw_interval(
+        Interval(
+            result["value"],
+            result["lower"],
+            result["upper"],
+            result["threshold"],
+            Bound(result["bound"]),
+            result["outcome"],
+            words,
+        )
+    )
