@@ -127,6 +127,7 @@ COMPUTE_DEVICE = env.text("COMPUTE_DEVICE", "auto")
 
 # Jobs
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "registry-files://")
+LEASE_S = env.integer("LEASE_S", 60, minimum=1)
 SWEEP_EVERY_S = env.integer("SWEEP_EVERY_S", 20, minimum=1)
 
 REST_FRAMEWORK = {

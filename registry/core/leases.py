@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-LEASE = timedelta(seconds=60)
-"""How long a claim holds without a heartbeat; workers beat every third of it (chosen)."""
+LEASE = timedelta(seconds=settings.LEASE_S)
+"""How long a claim holds without a heartbeat; workers beat every third of it."""
 
 MAX_ATTEMPTS = 3
 """After so many lost workers the work fails with ``gave_up`` (chosen)."""

@@ -9,8 +9,14 @@ import io
 from typing import Any
 
 import numpy as np
+from onnx import helper, numpy_helper
 
-from tests.builders.onnx_models import a_classifier_manifest, a_linear_model, an_encoder_manifest
+from tests.builders.onnx_models import (
+    a_classifier_manifest,
+    a_linear_model,
+    a_model,
+    an_encoder_manifest,
+)
 
 SIDE = 6
 CLASSES = ("a", "b", "c", "d", "e")
@@ -76,3 +82,22 @@ def classifier(noise: float, seed: int = 0) -> tuple[bytes, dict[str, Any]]:
     heard = np.random.default_rng(seed).normal(scale=noise, size=(SIDE, len(CLASSES)))
     graph = a_linear_model(np.vstack([prototypes.T, heard]), shape=(2 * SIDE,))
     return graph.SerializeToString(), a_classifier_manifest(CLASSES, shape=(2 * SIDE,))
+
+
+def a_slow_encoder(side: int = 1536, rounds: int = 12) -> tuple[bytes, dict[str, Any]]:
+    """Return an encoder whose evaluation of a few thousand samples takes seconds."""
+    mixing = np.linalg.qr(np.random.default_rng(4).normal(size=(side, side)))[0]
+    widen = np.random.default_rng(5).normal(size=(2 * SIDE, side)) / side**0.5
+    nodes = [
+        helper.make_node("MatMul", ["input", "widen"], ["x0"]),
+        *(helper.make_node("MatMul", [f"x{i}", "mixing"], [f"x{i + 1}"]) for i in range(rounds)),
+        helper.make_node("MatMul", [f"x{rounds}", "narrow"], ["logits"]),
+    ]
+    weights = {"widen": widen, "mixing": mixing, "narrow": widen.T}
+    graph = a_model(
+        nodes,
+        shape=(2 * SIDE,),
+        columns=2 * SIDE,
+        initialisers=[numpy_helper.from_array(w.astype(np.float32), n) for n, w in weights.items()],
+    )
+    return graph.SerializeToString(), an_encoder_manifest(2 * SIDE, shape=(2 * SIDE,))

@@ -32,6 +32,12 @@ class Api:
             base_url=f"{url}/api/v1/", headers={"Authorization": f"Bearer {token}"}, timeout=60
         )
 
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Read."""
         return self._answer(self._http.get(path, params=query))

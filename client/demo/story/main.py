@@ -28,7 +28,8 @@ def main(arguments: list[str]) -> int:
     try:
         with serving(options.port) as account:
             report.say("the registry answers at %s", account.url)
-            _tell(Api(account.url, account.token), made, report)
+            with Api(account.url, account.token) as api:
+                _tell(api, made, report)
             report.table()
             if options.serve:
                 _stay(account, report)
