@@ -1,0 +1,24 @@
+"""What a move of the query encoder means for the items of a gallery."""
+
+from compat.plan import HeldSegment, plan_cutover
+
+
+def test_a_producer_without_evidence_is_never_searched():
+    held = [HeldSegment(1, producer=10, live_items=5), HeldSegment(2, producer=11, live_items=7)]
+
+    plan = plan_cutover(held, encoder=12, evidence={10: "verdict:3"})
+
+    assert [s.searchable for s in plan.segments] == [True, False]
+    assert plan.unsearchable_items == 7
+    assert not plan.covers_everything
+
+
+def test_the_encoders_own_vectors_need_no_evidence():
+    plan = plan_cutover([HeldSegment(1, producer=12, live_items=5)], encoder=12, evidence={})
+
+    assert plan.segments[0].evidence == "self"
+    assert plan.covers_everything
+
+
+def test_an_empty_gallery_is_covered():
+    assert plan_cutover([], encoder=1, evidence={}).covers_everything
