@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO, Any
 
 from django.conf import settings
@@ -42,24 +43,26 @@ class UploadParser(parsers.MultiPartParser):
         announced = _require_at_most(settings.MAX_UPLOAD_BYTES, parser_context)
         counted = _CountedStream(stream)
         try:
-            parsed = super().parse(counted, media_type, parser_context)
-        except ParseError:
+            parsed = self._parse(counted, media_type, parser_context)
+        except Exception:
+            for handler in (parser_context or {})["request"].upload_handlers:
+                handler.upload_interrupted()
             counted.drain()
             _require_whole(counted.seen, announced)
             raise
-        except UnreadablePostError:
-            raise _truncated(counted.seen, announced) from None
+        if counted.seen < announced:
+            for file in parsed.files.values():
+                file.close()
+            raise _truncated(counted.seen, announced)
+        return parsed
+
+    def _parse(self, *arguments: Any) -> Any:
+        try:
+            return super().parse(*arguments)
         except OSError as exc:
             if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise StorageFullError("the disk has no room for this upload") from exc
             raise
-        try:
-            _require_whole(counted.seen, announced)
-        except UploadError:
-            for file in parsed.files.values():
-                file.close()
-            raise
-        return parsed
 
 
 class _CountedStream:
@@ -76,8 +79,9 @@ class _CountedStream:
 
     def drain(self) -> None:
         """Read the rest, so that its length is known."""
-        while self.read(CHUNK_BYTES):
-            pass
+        with suppress(UnreadablePostError):
+            while self.read(CHUNK_BYTES):
+                pass
 
 
 def _require_at_most(limit: int, parser_context: Mapping[str, Any] | None) -> int:
