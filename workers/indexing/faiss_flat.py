@@ -8,10 +8,6 @@ from workers.errors import PermanentError
 from workers.indexing.conditions import require_search, require_vectors
 from workers.indexing.protocol import MISSING, Distance, Found, Vectors
 
-QUERIES_AT_ONCE = 16
-"""Below 20 queries FAISS compares directly, beyond it by matrix products that round otherwise:
-a score must not depend on how many queries came together."""
-
 
 class FaissFlat:
     """The ``Index`` over ``IndexFlatIP`` or ``IndexFlatL2``."""
@@ -47,10 +43,9 @@ class FaissFlat:
         rows = np.full((len(queries), k), MISSING, dtype=np.int64)
         alive = len(self) if live is None else int(np.count_nonzero(live))
         found = min(k, alive)
-        for start in range(0, len(queries) if found else 0, QUERIES_AT_ONCE):
-            block = slice(start, start + QUERIES_AT_ONCE)
-            best = self._nearest(np.ascontiguousarray(queries[block]), found, alive, live)
-            scores[block, :found], rows[block, :found] = best
+        if found and len(queries):
+            best = self._nearest(np.ascontiguousarray(queries), found, alive, live)
+            scores[:, :found], rows[:, :found] = best
         return scores, rows
 
     def vectors(self) -> Vectors:
@@ -64,8 +59,8 @@ class FaissFlat:
     ) -> Found:
         """Return the best ``k`` of ``alive`` rows, at most as many.
 
-        Of rows with equal scores FAISS keeps whichever it likes, so it is asked for more until
-        the last one is worse than the one at ``k``.
+        Of rows with equal scores FAISS does not keep the first ones, so it is asked for more
+        until the last one is worse than the one at ``k``.
         """
         bits = None if live is None else np.packbits(live, bitorder="little")
         chosen = None if bits is None else faiss.IDSelectorBitmap(bits)

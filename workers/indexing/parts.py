@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.indexing.conditions import require_search, require_vectors
+from workers.indexing.conditions import require_search
 from workers.indexing.faiss_flat import FaissFlat
 from workers.indexing.protocol import MISSING, Distance, Found, Vectors
 
@@ -24,23 +24,15 @@ class Parts:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def plus(self, vectors: Vectors) -> "Parts":
-        """Return an index of these rows and then ``vectors``; what is searched stays as it was.
-
-        Raises:
-            PermanentError: as ``Index.add``.
-        """
-        require_vectors(vectors, self.dimension, self.distance)
-        if not len(vectors):
+    def plus(self, new: FaissFlat) -> "Parts":
+        """Return an index of these rows and then ``new``; what is searched stays as it was."""
+        if not len(new):
             return self
-        kept, last, rows = list(self.parts), [vectors], len(vectors)
+        kept, joined, rows = list(self.parts), [new], len(new)
         while kept and len(kept[-1]) < 2 * rows:
-            joined = kept.pop()
-            last.insert(0, joined.vectors())
-            rows += len(joined)
-        new = FaissFlat(self.dimension, self.distance)
-        new.add(np.concatenate(last))
-        return Parts(self.dimension, self.distance, (*kept, new))
+            joined.insert(0, kept.pop())
+            rows += len(joined[0])
+        return Parts(self.dimension, self.distance, (*kept, self._joined(joined)))
 
     def search(self, queries: Vectors, k: int, live: NDArray[np.bool_] | None = None) -> Found:
         """As ``Index.search``."""
@@ -60,3 +52,11 @@ class Parts:
         """Return one row."""
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self.parts[number].flat.reconstruct(int(row - self._starts[number]))
+
+    def _joined(self, parts: list[FaissFlat]) -> FaissFlat:
+        if len(parts) == 1:
+            return parts[0]
+        whole = FaissFlat(self.dimension, self.distance)
+        for part in parts:
+            whole.add(part.vectors())
+        return whole

@@ -16,6 +16,12 @@ from workers.indexing.parts import Parts
 from workers.indexing.protocol import MISSING, Distance
 
 
+def a_part(parts, vectors):
+    part = FaissFlat(parts.dimension, parts.distance)
+    part.add(vectors)
+    return part
+
+
 class Grown:
     """``Parts`` as an ``Index``: every row is added by itself."""
 
@@ -26,10 +32,10 @@ class Grown:
         return len(self.parts)
 
     def add(self, vectors):
-        grown = self.parts if len(vectors) else self.parts.plus(vectors)
+        parts = self.parts.plus(a_part(self.parts, vectors[:0]))
         for row in range(len(vectors)):
-            grown = grown.plus(vectors[row : row + 1])
-        self.parts = grown
+            parts = parts.plus(a_part(parts, vectors[row : row + 1]))
+        self.parts = parts
 
     def search(self, queries, k, live=None):
         return self.parts.search(queries, k, live)
@@ -121,6 +127,17 @@ def test_of_duplicates_the_first_rows_are_found(engine, k):
 
     assert found[0].tolist() == list(range(k))
     assert set(scores[0].tolist()) == {5.0}
+
+
+@engines
+@pytest.mark.parametrize("k", [20, 120])
+def test_of_those_that_tie_for_the_last_places_the_first_rows_are_found(engine, k):
+    """FAISS alone evicts the first of them when better rows come later."""
+    rows = f32([[1, 0]] * 500 + [[2, 0]] * 10)
+
+    found = an_index(engine, rows).search(f32([[1, 0]]), k)[1]
+
+    assert found[0].tolist() == [*range(500, 510), *range(k - 10)]
 
 
 @engines
@@ -240,9 +257,10 @@ def test_the_direction_of_a_vector_is_what_cosine_compares_and_zero_has_none():
 
 
 def test_what_is_searched_is_not_changed_by_what_is_added():
-    before = Parts(2, Distance.INNER_PRODUCT).plus(f32([[1, 0]]))
+    empty = Parts(2, Distance.INNER_PRODUCT)
+    before = empty.plus(a_part(empty, f32([[1, 0]])))
 
-    after = before.plus(f32([[2, 0]]))
+    after = before.plus(a_part(before, f32([[2, 0]])))
 
     assert (len(before), len(after)) == (1, 2)
     assert before.search(f32([[1, 0]]), 2)[1].tolist() == [[0, MISSING]]
@@ -251,7 +269,7 @@ def test_what_is_searched_is_not_changed_by_what_is_added():
 def test_rows_that_come_one_by_one_end_up_in_few_parts():
     index = Parts(2, Distance.INNER_PRODUCT)
     for row in range(300):
-        index = index.plus(f32([[row, 0]]))
+        index = index.plus(a_part(index, f32([[row, 0]])))
 
     assert len(index.parts) <= np.log2(300) + 1
     assert index.vector(123).tolist() == [123, 0]
