@@ -109,7 +109,7 @@ def test_k_is_a_whole_number_from_1_to_1000(search, gallery, k):
     assert search.refusal(gallery, item_id="a", k=k) == (400, "invalid_k")
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e39", "1" + "0" * 400])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e39", "1e400"])
 @pytest.mark.parametrize("query", ['"vector": [1, 0, {}], "producer": "m:1"', '"input": [0.5, {}]'])
 def test_numbers_that_float32_does_not_hold_are_refused(search, gallery, number, query):
     body = "{" + query.format(number) + "}"
@@ -117,6 +117,11 @@ def test_numbers_that_float32_does_not_hold_are_refused(search, gallery, number,
     response = search.post(gallery, body.encode())
 
     assert (response.status_code, response.json()["code"]) == (400, "not_finite")
+
+
+def test_whole_numbers_beyond_every_float_are_refused(search, gallery):
+    assert search.refusal(gallery, vector=[10**400], producer="m:1") == (400, "not_finite")
+    assert search.refusal(gallery, input=[10**400]) == (400, "input_shape")
 
 
 @pytest.mark.parametrize("vector", [[], [1], [1, 0], [1, 0, 0, 0]])
