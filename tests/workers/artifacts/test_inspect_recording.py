@@ -84,7 +84,9 @@ def test_rows_are_put_into_the_order_of_the_set(folder, write):
 
 @KINDS
 def test_class_names_alone_are_enough_for_a_classifier(folder, write):
-    result, kept = record(folder, CLASSIFIER, write=write, prediction=list("acxaca"))
+    ids, names = IDS[::-1], list("acxaca")[::-1]
+
+    result, kept = record(folder, CLASSIFIER, write=write, id=ids, prediction=names)
 
     assert result == {"rows": 6, "dimension": 0}
     assert kept["predicted"].tolist() == [0, 2, -1, 0, 2, 0]

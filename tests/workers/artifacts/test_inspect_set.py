@@ -187,10 +187,11 @@ def test_a_column_of_many_values_or_of_fractions_is_no_slice(tmp_path):
         many=[str(row) for row in range(60)],
         fifty=[row % 50 for row in range(60)],
         score=[0.5] * 60,
-        empty=[None] * 60,
+        fifty_and_none=[str(row % 50) if row < 55 else "" for row in range(60)],
+        empty=[""] * 60,
     )
 
-    assert set(kept.slices) == {"fifty"}
+    assert set(kept.slices) == {"fifty", "fifty_and_none"}
 
 
 def test_rows_without_a_value_belong_to_no_slice(tmp_path):

@@ -339,7 +339,8 @@ def test_members_that_share_their_bytes_are_refused(tmp_path):
     tail = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 60, 60, len(copies), start, 0)
     path.write_bytes(content[:start] + copies + tail)
 
-    assert refusal(open_table, path).code in ("not_a_table", "inflates_too_far")
+    assert refusal(open_table, path).code == "not_a_table"
+    assert refusal(open_table, path, Caps(free_bytes=1000)).code == "inflates_too_far"
 
 
 def test_text_that_is_not_unicode_is_refused(tmp_path):
@@ -356,8 +357,7 @@ def test_any_byte_but_zero_is_true(tmp_path):
 
     flags = open_table(path).flags("pinned")
 
-    assert flags.tolist() == [True, False]
-    assert int(flags.sum()) == 1
+    assert flags.tobytes() == b"\x01\x00"
 
 
 def test_encoded_images_are_for_parquet(tmp_path):

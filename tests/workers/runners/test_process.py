@@ -128,9 +128,13 @@ def test_a_senseless_result_is_a_crash(tmp_path, text):
 
 
 def test_a_result_of_an_earlier_run_is_not_taken_for_this_one(tmp_path):
-    run(tmp_path, "echo")
+    refusal(tmp_path, "refuse")
 
-    assert refusal(tmp_path, "die", signal="SIGTERM").code == "child_crashed"
+    assert refusal(tmp_path, "fail").code == "child_crashed"
+
+
+def test_what_a_crashed_child_left_is_not_believed(tmp_path):
+    assert refusal(tmp_path, "leave_and_die").code == "child_crashed"
 
 
 def test_the_limits_hold_in_the_child(tmp_path):

@@ -82,6 +82,11 @@ def leave_nonsense(job, folder, report):
     os._exit(0)
 
 
+def leave_and_die(job, folder, report):
+    (folder / "result.json").write_text('{"code": "no_good", "detail": ""}')
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
 def tell_limits(job, folder, report):
     names = ("AS", "CPU", "FSIZE", "CORE", "NOFILE")
     return {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in names}
