@@ -296,7 +296,7 @@ def _nearer(nearest: Tensor, first: Tensor, table: Tensor, labels: Tensor) -> tu
     named = torch.where(table == best[:, None], labels, most).amin(dim=1)
     tied = torch.minimum(first, named)
     merged = torch.where(best < nearest, named, torch.where(best == nearest, tied, first))
-    return torch.minimum(best, nearest), torch.where(best.isinf(), first, merged)
+    return torch.minimum(best, nearest), merged
 
 
 def _precisions(ranks: Tensor) -> Tensor:

@@ -137,7 +137,7 @@ def test_a_version_against_itself_has_equal_cells_and_no_flip(seed):
 
 def test_retrieval_flips_are_counted_on_the_old_gallery():
     layout = a_layout()
-    versions = {"old": an_encoder(layout, 1.5, 1), "new": an_encoder(layout, 1.2, 2)}
+    versions = {"old": an_encoder(layout, 2.0, 1), "new": an_encoder(layout, 0.8, 2)}
 
     cells = measure_cells(versions, layout, Distance.COSINE)
     found = measured(versions, layout)
@@ -145,6 +145,7 @@ def test_retrieval_flips_are_counted_on_the_old_gallery():
     old, new = (cells[c]["hit_rate_at_1"] for c in ("old_old", "new_old"))
     assert found["retrieval_nfr"].count == ((old == 1) & (new == 0)).sum() > 0
     assert found["retrieval_pfr"].count == ((old == 0) & (new == 1)).sum() > 0
+    assert found["retrieval_pfr"].count > found["retrieval_nfr"].count
     assert found["retrieval_nfr"].direction is Direction.LOWER_IS_BETTER
     assert found["retrieval_pfr"].direction is Direction.HIGHER_IS_BETTER
 

@@ -362,6 +362,15 @@ def test_tables_stay_within_the_stated_block(monkeypatch):
     assert len(seen) > 10
 
 
+def test_ranks_of_a_large_class_stay_within_the_stated_block():
+    vectors, _ = a_problem(n=400)
+    rows, budget = both_sides(vectors, np.zeros(400, int)), 300_000
+
+    largest = max(b.ranks.numel() for b in ranked(rows, rows, Distance.COSINE, budget))
+
+    assert largest * retrieval.PAIR_BYTES <= budget
+
+
 @pytest.mark.parametrize(
     ("embeddings", "labels", "ids"),
     [
