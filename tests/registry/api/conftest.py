@@ -59,14 +59,14 @@ class Api:
         path: str,
         content: bytes | None = None,
         *,
-        name: str = "file.bin",
+        file_name: str = "file.bin",
         headers: dict[str, str] | None = None,
         **fields: Any,
     ) -> Any:
         """Send a file with fields; what is not text is sent as JSON."""
         plain = {k: v if isinstance(v, str) else json.dumps(v) for k, v in fields.items()}
         if content is not None:
-            plain["file"] = SimpleUploadedFile(name, content)
+            plain["file"] = SimpleUploadedFile(file_name, content)
         return self._client.post(f"{ROOT}/{path}", plain, headers=self._all(headers))
 
     def _all(self, headers: dict[str, str] | None) -> dict[str, str]:

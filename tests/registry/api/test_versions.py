@@ -25,7 +25,7 @@ def test_an_upload_makes_a_version_and_opens_its_upgrade(api, model):
     response = api.upload(
         "models/digits/versions",
         content,
-        name="net.onnx",
+        file_name="net.onnx",
         manifest=make.a_manifest(),
         parents=[{"version": "digits:1", "relation": "fine_tuned_from"}],
         card="better",
@@ -186,7 +186,7 @@ def test_references_resolve(api, model):
 
 def test_an_artifact_is_downloaded_as_an_attachment(api, model):
     content = make.model_bytes()
-    upload(api, content, name='we"ird\r\nname.onnx')
+    upload(api, content, file_name='we"ird\r\nname.onnx')
 
     response = api.get("models/digits/versions/1/artifact")
 
