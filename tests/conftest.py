@@ -15,6 +15,7 @@ from tests import servers
 from tests.plugin import POSTGRES_FOLDER
 from tests.processes import Installation, Processes
 from tests.queue import queue  # noqa: F401 - a fixture
+from tests.soak import print_rows, soak_row  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +115,10 @@ def page(browser: browsers.Browser, live_server) -> Iterator[browsers.Page]:
     """A fresh page on the live server; the test fails on console errors."""
     with browsers.watched_page(browser, live_server.url) as opened:
         yield opened
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table of the long loops."""
+    print_rows(terminalreporter, config)

@@ -7,6 +7,7 @@ from django.db import connection, connections
 
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
+from registry.audit.selectors import verified_head
 from registry.catalog.models import AliasMove
 from registry.core.errors import (
     ConflictError,
@@ -24,6 +25,7 @@ from registry.upgrades.services.propose import propose
 from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import State
 from tests.builders import registry as build
+from tests.soak import rounds
 
 pytestmark = pytest.mark.django_db
 
@@ -210,22 +212,26 @@ def race(*acts):
     return answers
 
 
+@pytest.mark.soak
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("contenders", [2, 8])
-def test_of_concurrent_promotions_exactly_one_wins(contenders):
+def test_of_concurrent_promotions_exactly_one_wins(soak_row):
     assert connection.vendor == "postgresql"
-    alias = build.a_promoted_upgrade().alias
-    rivals = [build.a_judged_upgrade(alias) for _ in range(contenders)]
+    contenders = 8
+    for _ in range(count := rounds(ci=4, full=200)):
+        alias = build.a_promoted_upgrade().alias
+        rivals = [build.a_judged_upgrade(alias) for _ in range(contenders)]
 
-    answers = race(*(lambda u=u: promote_it(u) for u in rivals))
+        answers = race(*(lambda u=u: promote_it(u) for u in rivals))
 
-    losers = [a for a in answers if isinstance(a, GateNotPassedError)]
-    assert len(losers) == contenders - 1, answers
-    assert {loser.code for loser in losers} == {"verdict_stale"}
-    alias.refresh_from_db()
-    assert alias.epoch == 2
-    assert LedgerEntry.objects.filter(action="upgrade.promote").count() == 2
+        losers = [a for a in answers if isinstance(a, GateNotPassedError)]
+        assert len(losers) == contenders - 1, answers
+        assert {loser.code for loser in losers} == {"verdict_stale"}
+        alias.refresh_from_db()
+        assert alias.epoch == 2
+    assert LedgerEntry.objects.filter(action="upgrade.promote").count() == 2 * count
+    assert verified_head()[0] > 0
+    soak_row("promotion races on PostgreSQL", f"{count} x {contenders}", "one winner in each")
 
 
 @pytest.mark.postgres
