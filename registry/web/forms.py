@@ -17,6 +17,7 @@ from registry.upgrades.models import PolicyRevision
 
 TASKS = [(task.value, task.value) for task in Task]
 PARENT_ROWS = 3
+_SELECT = forms.Select(attrs={"class": "form-select"})
 LIFETIMES = [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "365 days")]
 
 
@@ -123,7 +124,9 @@ class EvaluationSetForm(forms.Form):
 class PolicyChoiceForm(forms.Form):
     """The policy revision that shall guard an alias."""
 
-    policy = forms.ModelChoiceField(PolicyRevision.objects.none())
+    policy = forms.ModelChoiceField(
+        PolicyRevision.objects.none(), widget=_SELECT, empty_label="choose a policy"
+    )
 
     def __init__(self, model: RegisteredModel, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -135,7 +138,12 @@ class PolicyChoiceForm(forms.Form):
 class PinForm(forms.Form):
     """An evaluation-set revision that shall judge the candidates of an alias."""
 
-    revision = forms.ModelChoiceField(SetRevision.objects.none(), label="Evaluation set")
+    revision = forms.ModelChoiceField(
+        SetRevision.objects.none(),
+        label="Evaluation set",
+        widget=_SELECT,
+        empty_label="choose a revision",
+    )
 
     def __init__(self, model: RegisteredModel, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,9 +1,12 @@
 """What a new manifest starts from: the newest version's own, or an example of its task."""
 
-import json
 from typing import Any
 
 from registry.catalog.models import RegisteredModel
+from registry.web.json_text import json_text
+
+KEYS = ("schema", "format", "task", "input", "preprocessing", "output")
+"""The order in which people read a manifest."""
 
 _INPUT = {"name": "input", "dtype": "float32", "shape": [3, 224, 224]}
 _PREPROCESSING = {
@@ -45,12 +48,16 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def starting_manifest(model: RegisteredModel) -> str:
     """Return JSON text to start from."""
     newest = model.versions.order_by("-number").first()
-    document = newest.manifest if newest else EXAMPLES[model.task]
-    return json.dumps(document, indent=2)
+    return _in_order(newest.manifest if newest else EXAMPLES[model.task])
 
 
 def recorded_example(task: str) -> str:
     """Return the manifest of recorded outputs, as JSON text."""
     document = EXAMPLES[task]
     kept = {key: document[key] for key in ("schema", "task", "output")}
-    return json.dumps(kept | {"format": "recorded"}, indent=2, sort_keys=True)
+    return _in_order(kept | {"format": "recorded"})
+
+
+def _in_order(document: dict[str, Any]) -> str:
+    known = {key: document[key] for key in KEYS if key in document}
+    return json_text(known | document)

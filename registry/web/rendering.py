@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -35,7 +35,12 @@ def see_other(request: HttpRequest, name: str, *args: Any, fragment: str = "") -
     url = reverse(name, args=args) + (f"#{fragment}" if fragment else "")
     if request.htmx:
         return HttpResponse(status=204, headers={"HX-Redirect": url})
-    return HttpResponse(status=303, headers={"Location": url})
+    return HttpResponseRedirect(url, status=303)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """Return what was posted, be it nothing; None, for a form to fill in, where nobody posted."""
+    return request.POST if request.method == "POST" else None
 
 
 def page_of(request: HttpRequest, rows: QuerySet | list, size: int, name: str = "page") -> Page:

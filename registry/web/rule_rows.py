@@ -50,12 +50,18 @@ class CoverageRow:
     producer: str
     outcome: str
     rows: list[RuleRow]
+    null_tests: list[RuleRow]
 
 
 def coverage_rows(coverage: Sequence[Mapping[str, Any]]) -> list[CoverageRow]:
     """Return the coverage of each producer that a gallery holds."""
     return [
-        CoverageRow(entry["producer"], entry["outcome"], [_row(r) for r in entry["results"]])
+        CoverageRow(
+            entry["producer"],
+            entry["outcome"],
+            rule_rows(entry["results"]),
+            null_rows(entry["results"]),
+        )
         for entry in coverage
     ]
 
@@ -113,6 +119,14 @@ def asked_rules(rules: Sequence[Rule], confidence: float) -> list[AskedRule]:
     ]
 
 
+_COVERAGE_RULES: Mapping[str, str] = {
+    "coverage new_old_minus_old_old": "no worse than the incumbent on its own vectors",
+    "coverage new_new_minus_old_new": "no worse than the incumbent on these vectors",
+    "coverage new_producer_minus_old_producer": "no worse than the incumbent on these vectors",
+    "coverage new_producer_minus_producer_producer": "no worse than the vectors' own self-test",
+}
+
+
 def _sentence(row: RuleRow) -> str:
     where = f" on {row.evaluation_set}" if row.evaluation_set else ""
     if not row.asked or row.value == figures.number("", None, 0):
@@ -135,7 +149,7 @@ def _row(result: Mapping[str, Any]) -> RuleRow:
     asked = figures.threshold(name, result["bound"], result["threshold"])
     words = f"{measured} {value}, interval {interval}, asked for {asked}: {result['outcome']}"
     return RuleRow(
-        rule=result["rule"],
+        rule=_COVERAGE_RULES.get(result["rule"], result["rule"]),
         evaluation_set=result["evaluation_set"],
         outcome=result["outcome"],
         reason=result["reason"],

@@ -72,7 +72,7 @@ class _Scale:
         return MARGIN + LABEL_ROOM + (value - self.low) / self.span * inner
 
 
-LABEL_ROOM = 22
+LABEL_ROOM = 32
 """Pixels on either side, so that the word beside a threshold at the edge is not cut."""
 
 

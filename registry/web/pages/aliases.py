@@ -20,7 +20,7 @@ from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, ro
 from registry.web.attempt import attempt
 from registry.web.forms import PinForm, PolicyChoiceForm, RollBackForm
 from registry.web.plan_rows import plan_rows
-from registry.web.rendering import page_of, see_other
+from registry.web.rendering import page_of, posted, see_other
 
 OFFERED_TARGETS = 10
 
@@ -104,7 +104,7 @@ def go_back(request: HttpRequest, name: str, alias: str) -> HttpResponse:
     earlier = _earlier(found)
     number = (request.POST or request.GET).get("to", "")
     target = next((v for v in earlier if str(v.number) == number), None)
-    form = RollBackForm(request.POST or None)
+    form = RollBackForm(posted(request))
     status = 200
     if request.method == "POST" and target is not None:
         status = 422

@@ -17,7 +17,7 @@ from registry.galleries.services.insert import submit_inputs
 from registry.galleries.services.search import search as ask_search_process
 from registry.web.attempt import attempt
 from registry.web.forms import GalleryForm, ItemsForm, SearchForm
-from registry.web.rendering import page_of, page_or_fragment, see_other
+from registry.web.rendering import page_of, page_or_fragment, posted, see_other
 
 
 @login_required
@@ -40,7 +40,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def create(request: HttpRequest) -> HttpResponse:
     names = [str(a) for a in aliases_serving().filter(model__task="embedding")]
     initial = {"alias": request.GET.get("alias", "")}
-    form = GalleryForm(names, request.POST or None, initial=initial)
+    form = GalleryForm(names, posted(request), initial=initial)
     status = 200
     if request.method == "POST":
         status = 422

@@ -1,6 +1,5 @@
 """The ledger: read, filter, verify, export."""
 
-import json
 from collections.abc import Iterator
 
 from django.contrib import messages
@@ -26,7 +25,6 @@ def index(request: HttpRequest) -> HttpResponse:
     if before.isascii() and before.isdigit() and len(before) < 19:
         found = found.filter(seq__lt=int(before))
     rows = list(found[: ENTRIES_A_PAGE + 1])
-    actions = LedgerEntry.objects.order_by("action").values_list("action", flat=True)
     context = {
         "rows": rows[:ENTRIES_A_PAGE],
         "older": rows[ENTRIES_A_PAGE - 1].seq if len(rows) > ENTRIES_A_PAGE else None,
@@ -47,7 +45,6 @@ def entry(request: HttpRequest, seq: int) -> HttpResponse:
     body = found.body
     context = {
         "entry": found,
-        "body": json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True),
         "refused": body.get("refused", ""),
         "following": LedgerEntry.objects.filter(pk=seq + 1).exists(),
     }

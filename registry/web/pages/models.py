@@ -15,7 +15,7 @@ from registry.upgrades.selectors import versions_with_upgrades
 from registry.web.attempt import attempt
 from registry.web.drawings.lineage import Edge, Node, draw_lineage
 from registry.web.forms import ModelForm
-from registry.web.rendering import page_of, see_other
+from registry.web.rendering import page_of, posted, see_other
 
 VERSIONS_A_PAGE = 25
 DRAWN_VERSIONS = 24
@@ -33,7 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
-    form = ModelForm(request.POST or None)
+    form = ModelForm(posted(request))
     status = 200
     if request.method == "POST":
         status = 422

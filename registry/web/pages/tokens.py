@@ -12,7 +12,7 @@ from registry.accounts.models import Token
 from registry.accounts.services.tokens import issue_token, revoke_token
 from registry.web.attempt import attempt
 from registry.web.forms import TokenForm
-from registry.web.rendering import page_of, see_other
+from registry.web.rendering import page_of, posted, see_other
 
 
 @login_required
@@ -20,7 +20,7 @@ from registry.web.rendering import page_of, see_other
 @require_http_methods(["GET", "POST"])
 def index(request: HttpRequest) -> HttpResponse:
     """List tokens; a post issues one and shows its secret in the answer, this once."""
-    form = TokenForm(request.POST or None)
+    form = TokenForm(posted(request))
     issued, status = None, 200
     if request.method == "POST":
         status = 422

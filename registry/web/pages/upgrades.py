@@ -23,7 +23,7 @@ from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
 from registry.web.forms import ReasonForm
 from registry.web.plan_rows import plan_rows
-from registry.web.rendering import page_of, page_or_fragment, see_other
+from registry.web.rendering import page_of, page_or_fragment, posted, see_other
 from registry.web.rule_rows import coverage_rows, null_rows, rule_rows, why
 from registry.web.set_reports import SetReport, report_on
 from registry.web.standings import is_open
@@ -73,7 +73,7 @@ def detail(request: HttpRequest, upgrade_id: int) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def promotion(request: HttpRequest, upgrade_id: int) -> HttpResponse:
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(posted(request))
     status = 200
     if request.method == "POST" and form.is_valid():
         with attempt(request) as tried:

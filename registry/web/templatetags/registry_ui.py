@@ -1,6 +1,5 @@
 """Template tags of the pages."""
 
-import json
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from registry.catalog.models import ModelVersion
 from registry.upgrades.models import Upgrade
 from registry.web import figures
 from registry.web.icons import ICONS
+from registry.web.json_text import json_text
 from registry.web.markdown import render_card
 from registry.web.standings import STANDINGS, Standing, standing_of
 
@@ -55,7 +55,7 @@ def digest(value: str, full: bool = False) -> dict[str, Any]:
 def version_link(version: ModelVersion | None, short: bool = False) -> SafeString:
     """Link to the page of a version, named ``model:3``, or ``#3`` where the line is clear."""
     if version is None:
-        return format_html('<span class="text-secondary">none</span>')
+        return format_html('<span class="text-secondary">{}</span>', "none")
     url = reverse("version", args=[version.model.name, version.number])
     name = f"#{version.number}" if short else str(version)
     return format_html('<a class="version" href="{}">{}</a>', url, name)
@@ -113,8 +113,8 @@ def with_query(context: dict[str, Any], **changes: Any) -> str:
 
 @register.filter
 def pretty_json(value: Any) -> str:
-    """Return JSON with line breaks, for a ``pre`` element; long lists stay on one line."""
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    """Return JSON with line breaks, for a ``pre`` element."""
+    return json_text(value)
 
 
 @register.filter

@@ -1,0 +1,115 @@
+"""The page of a gallery: its live pointer, its segments, and search."""
+
+import pytest
+
+from registry.core.errors import UnavailableError
+from registry.galleries.models import Gallery
+from registry.web.pages import galleries
+from tests.builders import registry as make
+from tests.registry.web.conftest import HTMX, text_of
+
+ANSWER = {
+    "gallery": "g",
+    "epoch": 3,
+    "view": 2,
+    "encoder": "m:2",
+    "hits": [{"id": "<b>slip</b>", "score": 0.98765, "segment": 1, "producer": "m:1"}],
+    "skipped": [{"segment": 2, "producer": "m:9", "items": 1200, "reason": "no_evidence"}],
+    "timings_ms": {"total": 4.2},
+}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the search process was asked."""
+    bodies = []
+
+    def search(gallery, body):
+        bodies.append(body)
+        return ANSWER
+
+    monkeypatch.setattr(galleries, "ask_search_process", search)
+    return bodies
+
+
+def test_the_live_pointer_and_every_segment_are_shown(pages):
+    gallery = make.a_gallery(name="g", items=5)
+    make.promote(upgrade_id=make.a_judged_upgrade(gallery.alias).pk, actor=gallery.created_by)
+
+    response = pages.get("/galleries/g/")
+    words = text_of(response)
+
+    assert response.context["gallery"].epoch == 2
+    assert "takes inserts" in words
+    assert "sealed" in words
+    assert "queried by #2" in words
+
+
+def test_a_gallery_is_created(pages):
+    alias = make.a_promoted_upgrade(make.an_alias(make.a_model("m", task="embedding"))).alias
+
+    response = pages.post("/new/gallery/", {"name": "g", "alias": str(alias), "description": ""})
+
+    assert response.url == "/galleries/g/"
+    assert Gallery.objects.get().alias == alias
+
+
+def test_an_item_is_searched_for(pages, asked):
+    make.a_gallery(name="g")
+
+    response = pages.post("/galleries/g/search/", {"item_id": "slip-1", "k": "5"})
+
+    assert asked == [{"k": 5, "item_id": "slip-1"}]
+    body = response.content.decode()
+    assert "&lt;b&gt;slip&lt;/b&gt;" in body
+    assert "0.9877" in body
+    assert "segment 2 was not searched: 1,200 items of m:9 (no evidence)" in text_of(response)
+
+
+def test_an_input_is_searched_for(pages, asked):
+    make.a_gallery(name="g")
+
+    pages.post("/galleries/g/search/", {"input": "[[0, 255]]", "k": "10"})
+
+    assert asked == [{"k": 10, "input": [[0, 255]]}]
+
+
+def test_htmx_gets_the_hits_alone(pages, asked):
+    make.a_gallery(name="g")
+
+    response = pages.post("/galleries/g/search/", {"item_id": "a", "k": "5"}, headers=HTMX)
+
+    assert b"<html" not in response.content
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"k": "5"},
+        {"k": "5", "item_id": "a", "input": "[1]"},
+        {"k": "0", "item_id": "a"},
+        {"k": "5", "input": "[NaN]"},
+        {"k": "5", "input": "nonsense"},
+    ],
+)
+def test_a_search_for_nothing_or_for_nonsense_is_not_sent(pages, asked, form):
+    make.a_gallery(name="g")
+
+    response = pages.post("/galleries/g/search/", form)
+
+    assert response.status_code == 422
+    assert b"field-error" in response.content
+    assert asked == []
+
+
+def test_a_search_process_that_does_not_answer_is_told(pages, monkeypatch):
+    make.a_gallery(name="g")
+
+    def search(gallery, body):
+        raise UnavailableError("the search process does not answer", code="search_unavailable")
+
+    monkeypatch.setattr(galleries, "ask_search_process", search)
+    response = pages.post("/galleries/g/search/", {"item_id": "a", "k": "5"})
+
+    assert response.status_code == 503
+    assert "search_unavailable" in text_of(response)

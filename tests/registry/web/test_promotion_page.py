@@ -1,0 +1,104 @@
+"""Promoting is a page that says what will move, and a post that moves it."""
+
+import pytest
+
+from compat.verdict import Outcome
+from registry.audit.models import LedgerEntry
+from registry.catalog.models import Alias
+from tests.builders import registry as make
+from tests.registry.web.conftest import text_of
+
+
+def path_of(upgrade):
+    return f"/upgrades/{upgrade.pk}/promote/"
+
+
+def test_it_states_what_moves_and_what_it_costs(pages):
+    gallery = make.a_gallery(items=5)
+    upgrade = make.a_judged_upgrade(gallery.alias)
+
+    words = text_of(pages.get(path_of(upgrade)))
+
+    assert f"{gallery.alias}" in words
+    assert "epoch 1 → 2" in words
+    assert gallery.name in words
+    assert "every item stays searchable; no vector is touched" in words
+    assert "every item of today stays searchable" in words
+    assert "what the candidate writes meanwhile stays searchable too" in words
+
+
+def test_looking_at_it_moves_nothing(pages):
+    upgrade = make.a_judged_upgrade()
+    entries = LedgerEntry.objects.count()
+
+    pages.get(path_of(upgrade))
+
+    assert Alias.objects.get(pk=upgrade.alias_id).version is None
+    assert LedgerEntry.objects.count() == entries
+
+
+def test_the_post_moves_the_alias_and_the_gallery(pages):
+    gallery = make.a_gallery(items=5)
+    upgrade = make.a_judged_upgrade(gallery.alias)
+
+    response = pages.post(path_of(upgrade), {"reason": "better"}, follow=True)
+
+    gallery.refresh_from_db()
+    assert Alias.objects.get(pk=gallery.alias_id).version == upgrade.candidate
+    assert gallery.live_view.encoder == upgrade.candidate
+    assert f"{gallery.alias} names {upgrade.candidate}." in text_of(response)
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o is not Outcome.PASSED])
+def test_a_blocked_promotion_explains_why_and_offers_no_button(pages, outcome):
+    upgrade = make.a_judged_upgrade(outcome=outcome)
+
+    response = pages.get(path_of(upgrade))
+
+    assert f"the verdict on {upgrade.candidate} is {outcome}" in text_of(response)
+    assert "gate_not_passed" in text_of(response)
+    assert b'<form method="post" class="form-narrow">' not in response.content
+
+
+def test_a_refusal_is_told_and_written_to_the_ledger(pages):
+    upgrade = make.a_judged_upgrade(outcome=Outcome.FAILED)
+
+    response = pages.post(path_of(upgrade))
+
+    last = LedgerEntry.objects.last()
+    assert response.status_code == 409
+    assert (last.actor, last.action) == ("ada", "upgrade.promote")
+    assert last.body["refused"] == "gate_not_passed"
+    assert "gate_not_passed" in text_of(response)
+
+
+def test_looking_at_a_blocked_promotion_is_no_refusal(pages):
+    upgrade = make.a_judged_upgrade(outcome=Outcome.FAILED)
+    entries = LedgerEntry.objects.count()
+
+    pages.get(path_of(upgrade))
+
+    assert LedgerEntry.objects.count() == entries
+
+
+def test_without_forward_evidence_the_way_back_is_stated_beforehand(pages):
+    gallery = make.a_gallery(items=5)
+    upgrade = make.a_judged_upgrade(gallery.alias)
+    comparison = make.Comparison.objects.order_by("pk").last()
+    comparison.measurements = [
+        m for m in comparison.measurements if m["name"] != "map.old_new_minus_old_old"
+    ]
+    comparison.save(update_fields=["measurements"])
+
+    words = text_of(pages.get(path_of(upgrade)))
+
+    assert "what the candidate writes meanwhile would become unsearchable" in words
+
+
+def test_promoting_twice_is_told(pages):
+    upgrade = make.a_promoted_upgrade()
+
+    response = pages.post(path_of(upgrade))
+
+    assert response.status_code == 409
+    assert "illegal_transition" in text_of(response)
