@@ -1,6 +1,6 @@
 """The judgement: pure, ordered, closed by default. Nothing here reads a clock or a database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +27,9 @@ _SEVERITY = {
 
 NULL_TEST = "null test"
 """Name of the built-in rule that every set's own null test feeds."""
+
+COVERAGE = "gallery coverage"
+"""Name under which the coverage of galleries stands among what blocks."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,27 @@ def assess_coverage(
             )
             results.append(_rule_result(rule, one, measured, confidence))
     return Verdict(worst(r.outcome for r in results), tuple(results))
+
+
+def outcome_after_waivers(
+    results: Iterable[tuple[str, Outcome]], waived: Collection[str]
+) -> Outcome:
+    """Return the worst of blocking results when named rules are excepted.
+
+    Only a rule that failed or is inconclusive can be excepted; the null test and what errored
+    never can.
+
+    Args:
+        results: (rule, outcome) of everything that blocks, on every set.
+        waived: names of the excepted rules.
+    """
+    waivable = {Outcome.FAILED, Outcome.INCONCLUSIVE}
+    return worst(
+        Outcome.PASSED
+        if rule in waived and rule not in {NULL_TEST, COVERAGE} and outcome in waivable
+        else outcome
+        for rule, outcome in results
+    )
 
 
 def _null_result(evidence: Evidence) -> RuleResult:

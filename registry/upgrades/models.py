@@ -54,6 +54,9 @@ class AliasGate(models.Model):
 
     alias = models.OneToOneField(Alias, models.PROTECT, related_name="gate")
     policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, related_name="+")
+    approvals_needed = models.PositiveSmallIntegerField(default=0)
+    approvers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
+    uploader_may_approve = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"gate of {self.alias}"
@@ -130,3 +133,56 @@ class Verdict(WrittenOnce):
 
     def __str__(self) -> str:
         return f"{self.upgrade} verdict {self.number}"
+
+
+class Decision(WrittenOnce):
+    """A person's yes or no, bound to the verdict that it was given on."""
+
+    class Kind(models.TextChoices):
+        APPROVE = "approve"
+        REJECT = "reject"
+
+    upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="decisions")
+    verdict = models.ForeignKey(Verdict, models.PROTECT, related_name="decisions")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=8, choices=Kind)
+    comment = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["verdict", "person"], name="one_decision_per_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} {self.kind} {self.upgrade}"
+
+
+class Waiver(models.Model):
+    """An itemised, expiring exception to named rules for one candidate; it takes two people."""
+
+    upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="waivers")
+    rules = models.JSONField()
+    sample_ids = models.JSONField(default=list, blank=True)
+    reason = models.TextField()
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField()
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    granted_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(granted_by=None)
+                | ~models.Q(granted_by=models.F("requested_by")),
+                name="a_waiver_takes_two_people",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"waiver {self.pk} of {self.upgrade}"

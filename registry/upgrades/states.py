@@ -14,6 +14,7 @@ class State(StrEnum):
     ROLLED_BACK = "rolled_back"
     REPLACED = "replaced"
     WITHDRAWN = "withdrawn"
+    REJECTED = "rejected"
     REFUSED = "refused"
 
 
@@ -23,6 +24,7 @@ TRANSITIONS: dict[tuple[State, str], State] = {
     (State.EVALUATING, "withdraw"): State.WITHDRAWN,
     (State.JUDGED, "reopen"): State.EVALUATING,
     (State.JUDGED, "promote"): State.PROMOTED,
+    (State.JUDGED, "reject"): State.REJECTED,
     (State.JUDGED, "withdraw"): State.WITHDRAWN,
     (State.PROMOTED, "roll_back"): State.ROLLED_BACK,
     (State.PROMOTED, "replace"): State.REPLACED,
@@ -31,9 +33,11 @@ TRANSITIONS: dict[tuple[State, str], State] = {
     (State.EVALUATING, "return"): State.PROMOTED,
     (State.JUDGED, "return"): State.PROMOTED,
     (State.WITHDRAWN, "return"): State.PROMOTED,
+    (State.REJECTED, "return"): State.PROMOTED,
     (State.ROLLED_BACK, "reopen"): State.EVALUATING,
     (State.REPLACED, "reopen"): State.EVALUATING,
     (State.WITHDRAWN, "reopen"): State.EVALUATING,
+    (State.REJECTED, "reopen"): State.EVALUATING,
 }
 """``return``: a rollback lands on this candidate again, whatever has become of its upgrade since.
 ``replace``: a later candidate took over."""

@@ -1,6 +1,7 @@
 """What guards an alias: its policy revision and the evaluation-set revisions that judge."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
@@ -119,6 +120,42 @@ def unpin_set(*, alias: Alias, pin: EvaluationPin, actor: AbstractUser) -> None:
     name = str(pin.set_revision)
     pin.delete()
     _note_pin(alias, actor, "alias.unpin_set", name)
+
+
+@transaction.atomic
+def set_approvals(
+    *,
+    alias: Alias,
+    needed: int,
+    approvers: Sequence[AbstractUser],
+    uploader_may_approve: bool,
+    actor: AbstractUser,
+) -> AliasGate:
+    """Say how many people approve a candidate of ``alias``, and who they may be.
+
+    Raises:
+        InvalidInputError: more approvals are needed than there are approvers.
+    """
+    if needed < 0 or (approvers and needed > len(set(approvers))):
+        raise InvalidInputError(
+            f"{needed} approvals cannot come from {len(set(approvers))} people",
+            code="invalid_quorum",
+        )
+    Alias.objects.select_for_update().get(pk=alias.pk)
+    gate = AliasGate.objects.get(alias=alias)
+    gate.approvals_needed = needed
+    gate.uploader_may_approve = uploader_may_approve
+    gate.save(update_fields=["approvals_needed", "uploader_may_approve"])
+    gate.approvers.set(approvers)
+    record(
+        actor=actor.get_username(),
+        action="alias.set_approvals",
+        subject=f"alias:{alias}",
+        needed=needed,
+        approvers=sorted(person.get_username() for person in approvers),
+        uploader_may_approve=uploader_may_approve,
+    )
+    return gate
 
 
 def _note_pin(alias: Alias, actor: AbstractUser, action: str, revision: str) -> None:

@@ -17,7 +17,9 @@ from registry.galleries.services.cutover import cut_over, plan_for
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import is_stale
+from registry.upgrades.services.decide import require_approvals
 from registry.upgrades.services.situation import Situation, situation_of
+from registry.upgrades.services.waivers import outcome_now, standing_waivers
 from registry.upgrades.states import State, next_state
 
 
@@ -116,6 +118,7 @@ def note_move(
         "digest": move.to_version.digest,
         "reason": move.reason,
         "evidence": move.evidence,
+        "waivers": [waiver.pk for waiver in standing_waivers(upgrade)],
         "galleries": [
             {"gallery": c.gallery.name, "epoch": c.epoch, "unsearchable": c.unsearchable_items}
             for c in cutovers
@@ -132,8 +135,9 @@ def _require_pass(upgrade: Upgrade, situation: Situation) -> None:
             f"the verdict on {upgrade.candidate} was made for another situation",
             code="verdict_stale",
         )
-    if upgrade.verdict.outcome != Outcome.PASSED:
+    if outcome_now(upgrade) != Outcome.PASSED:
         raise GateNotPassedError(f"the verdict on {upgrade.candidate} is {upgrade.verdict.outcome}")
+    require_approvals(upgrade)
 
 
 def _evidence(upgrade: Upgrade, situation: Situation) -> dict[int, str]:
