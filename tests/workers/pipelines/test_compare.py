@@ -213,6 +213,22 @@ def test_cells_differences_and_retrieval_flips_are_measured(tmp_path):
     assert not any("producer" in name for name in found)
 
 
+def test_slices_of_an_embedding_restrict_the_queries_only(tmp_path):
+    is_query = np.arange(ROWS) % 2 == 0
+    judged = a_set(tmp_path, "embedding", is_query=is_query)
+    an_encoder(tmp_path, "old", judged, seed=1)
+    an_encoder(tmp_path, "new", judged, seed=2)
+
+    result = compared(tmp_path, "embedding")
+
+    at_night = (judged.slices["light"] == "night")[is_query]
+    with np.load(tmp_path / "samples.npz") as samples:
+        wanted = samples["map.new_old"][at_night].mean()
+    found = named(result, "light=night")["map.new_old"]
+    assert found.value == pytest.approx(wanted)
+    assert found.support == at_night.sum()
+
+
 def test_a_producer_adds_its_cells(tmp_path):
     judged = a_set(tmp_path, "embedding")
     for seed, name in enumerate(("old", "new", "producer")):
