@@ -61,12 +61,12 @@ class Session:
             self._session = onnxruntime.InferenceSession(
                 model, _options(threads), providers=_providers(device)
             )
-        except (*ORT_ERRORS, MemoryError, ValueError) as exc:
+            rows = self._session.get_inputs()[0].shape[0]
+        except (*ORT_ERRORS, MemoryError, ValueError) as exc:  # names need not be UTF-8
             raise _load_failure(exc) from exc
         self.provider = self._session.get_providers()[0]
         if device == "cuda" and self.provider != CUDA:
             raise PermanentError("no_cuda", "CUDA was asked for and could not be started")
-        rows = self._session.get_inputs()[0].shape[0]
         self.fixed_rows = rows if isinstance(rows, int) else None
 
     def run(self, inputs: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -31,6 +31,13 @@ OPSETS = range(7, 27)
 MAX_IR_VERSION = 13
 """The newest file format that this ONNX Runtime (1.31) reads."""
 
+CHECKER_ERRORS = (
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+    ValueError,  # names that are not UTF-8, numbers of unknown types
+    RuntimeError,
+)
+
 DTYPES = {TensorProto.FLOAT: "float32", TensorProto.UINT8: "uint8"}
 
 
@@ -46,13 +53,16 @@ def read_model(path: Path, manifest: Mapping[str, Any]) -> tuple[bytes, dict[str
     """
     data = read_capped(path, MAX_BYTES)
     model = _parsed(data, path)
-    _require_self_contained(model)
-    _require_known_operators(model)
-    _require_modest(model)
-    _require_known_versions(model)
-    _require_manifest(model.graph, Signature.of(manifest))
-    _require_valid(data)
-    return data, _facts(model)
+    try:
+        _require_self_contained(model)
+        _require_known_operators(model)
+        _require_modest(model)
+        _require_known_versions(model)
+        _require_manifest(model.graph, Signature.of(manifest))
+        _require_valid(data)
+        return data, _facts(model)
+    except UnicodeDecodeError as exc:
+        raise PermanentError("not_a_model", f"a name in the file is not UTF-8: {exc}") from None
 
 
 def _parsed(data: bytes, path: Path) -> ModelProto:
@@ -201,7 +211,7 @@ def _require_shape(value: ValueInfoProto, sample: tuple[int, ...]) -> None:
 def _require_valid(data: bytes) -> None:
     try:
         onnx.checker.check_model(data, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as exc:
+    except CHECKER_ERRORS as exc:
         raise PermanentError(
             "not_a_model", f"the ONNX checker refuses it: {str(exc).strip()[:300]}"
         ) from None

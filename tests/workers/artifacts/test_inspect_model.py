@@ -23,7 +23,8 @@ THREE = a_classifier_manifest(shape=(3,))
 
 
 def inspect(folder, model, manifest, **limits):
-    (folder / "model").write_bytes(model.SerializeToString())
+    content = model if isinstance(model, bytes) else model.SerializeToString()
+    (folder / "model").write_bytes(content)
     job = {"artifact": "model", "manifest": manifest}
     kept = Limits(**{"memory_bytes": GIB, "cpu_s": 10, "wall_s": 60} | limits)
     return run_child("workers.artifacts.inspect_model", job, folder=folder, limits=kept)
@@ -49,6 +50,12 @@ def test_values_are_no_matter_of_the_dry_run(tmp_path):
 
 def test_a_graph_that_loses_rows_is_found_by_the_dry_run(tmp_path):
     assert refusal(tmp_path, a_model_that_drops_a_row(), THREE) == "output_rows"
+
+
+def test_an_axis_whose_name_is_no_text_is_refused(tmp_path):
+    model = a_linear_model().SerializeToString().replace(b"rows", b"r\xffws")
+
+    assert refusal(tmp_path, model, a_classifier_manifest()) == "not_a_model"
 
 
 def test_an_endless_graph_meets_the_processor_limit(tmp_path):

@@ -393,8 +393,19 @@ def shapes_that_cannot_be():
     )
 
 
+def a_name_that_is_no_text():
+    return a_missing_tensor().SerializeToString().replace(b"nowhere", b"n\xffwhere")
+
+
 @pytest.mark.parametrize(
-    "make", [an_unknown_operator, a_missing_tensor, a_cycle, shapes_that_cannot_be]
+    "make",
+    [
+        an_unknown_operator,
+        a_missing_tensor,
+        a_cycle,
+        shapes_that_cannot_be,
+        a_name_that_is_no_text,
+    ],
 )
 def test_an_invalid_graph_is_not_a_model(tmp_path, make):
     assert refusal(tmp_path, make(), THREE).code == "not_a_model"
