@@ -130,6 +130,9 @@ CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "registry-files://")
 LEASE_S = env.integer("LEASE_S", 60, minimum=1)
 SWEEP_EVERY_S = env.integer("SWEEP_EVERY_S", 20, minimum=1)
 
+# Webhooks: whether they may go over http and to private, loopback and carrier-grade addresses.
+WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", False)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["registry.api.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

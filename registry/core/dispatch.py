@@ -21,11 +21,20 @@ class TaskName(StrEnum):
     ADVANCE_UPGRADES = "advance_upgrades"
     INSERT_ITEMS = "insert_items"
     SEAL_SEGMENT = "seal_segment"
+    FAN_OUT_EVENTS = "fan_out_events"
+    DELIVER_WEBHOOK = "deliver_webhook"
     SWEEP = "sweep"
 
 
-CONTROL = frozenset({TaskName.ADVANCE_UPGRADES, TaskName.SWEEP})
-"""Short work of the database alone; everything else goes to the compute queue."""
+CONTROL = frozenset(
+    {
+        TaskName.ADVANCE_UPGRADES,
+        TaskName.FAN_OUT_EVENTS,
+        TaskName.DELIVER_WEBHOOK,
+        TaskName.SWEEP,
+    }
+)
+"""Short work without a child process; everything else goes to the compute queue."""
 
 
 def queue_of(name: TaskName) -> str:

@@ -54,13 +54,14 @@ class Claim:
     attempt: int
 
 
-def claim(model: type[Work], pk: int) -> Claim | None:
+def claim(model: type[Work], pk: int, *, only: Q = Q()) -> Claim | None:  # noqa: B008 - constant
     """Take the work if it is queued, or running under a lease that ran out; else return None.
 
-    The clock is the database's, so that workers with wrong clocks cannot both hold it.
+    The clock is the database's, so that workers with wrong clocks cannot both hold it. ``only``
+    narrows further, in the same statement.
     """
     with transaction.atomic():
-        taken = model.objects.filter(LOST, pk=pk, attempt__lt=F("attempt_limit")).update(
+        taken = model.objects.filter(LOST, only, pk=pk, attempt__lt=F("attempt_limit")).update(
             work_state=WorkState.RUNNING,
             attempt=F("attempt") + 1,
             lease_until=Now() + LEASE,
@@ -81,9 +82,9 @@ def extend(model: type[Work], claim: Claim, done: int, total: int) -> bool:
     )
 
 
-def release(model: type[Work], claim: Claim) -> bool:
+def release(model: type[Work], claim: Claim, **changes: Any) -> bool:
     """Give the work back for another attempt."""
-    return _held(model, claim).update(work_state=WorkState.QUEUED, lease_until=None) == 1
+    return _held(model, claim).update(work_state=WorkState.QUEUED, lease_until=None, **changes) == 1
 
 
 def finish(model: type[Work], claim: Claim, **changes: Any) -> bool:
@@ -117,7 +118,7 @@ def give_up_lost(model: type[Work], **changes: Any) -> int:
         work_state=WorkState.FAILED,
         lease_until=None,
         error_code="gave_up",
-        error_detail=f"the worker was lost {MAX_ATTEMPTS} times",
+        error_detail="every attempt is used up, the last one without a result",
         **changes,
     )
 

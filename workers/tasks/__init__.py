@@ -6,6 +6,8 @@ for _name in (
     "advance_upgrades",
     "compare",
     "compute_outputs",
+    "deliver_webhook",
+    "fan_out_events",
     "insert_items",
     "inspect_evaluation_set",
     "inspect_version",
