@@ -9,6 +9,7 @@ from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
 from registry.evaluation.services.sweep import sweep as sweep_evaluation
 from registry.galleries.services.sweep import sweep as sweep_galleries
+from registry.notify.services.sweep import sweep as sweep_notify
 from registry.upgrades.services.advance import advance_all
 
 UPLOAD_KEPT_S = 24 * 3600
@@ -21,5 +22,6 @@ def sweep() -> None:
     with transaction.atomic():
         sweep_evaluation()
         sweep_galleries()
+        sweep_notify()
     advance_all()
     artifact_store().discard_stale_uploads(older_than=time.time() - UPLOAD_KEPT_S)
