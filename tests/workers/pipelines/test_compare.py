@@ -259,13 +259,13 @@ def test_unequal_dimensions_are_undefined_and_list_no_flip(tmp_path):
 
 
 def test_roles_and_identities_of_the_set_are_used(tmp_path):
-    is_query = np.arange(ROWS) < 40
+    is_query = np.arange(ROWS) >= 20
     judged = a_set(
         tmp_path,
         "embedding",
         is_query=is_query,
         is_gallery=~is_query,
-        identities=np.arange(ROWS) // 2,
+        identities=np.where(is_query, np.arange(ROWS) // 2, np.arange(ROWS) + 1000),
     )
     an_encoder(tmp_path, "old", judged, seed=1)
     an_encoder(tmp_path, "new", judged, seed=2)
@@ -274,7 +274,7 @@ def test_roles_and_identities_of_the_set_are_used(tmp_path):
 
     assert (found["map.new_old"].support, found["map.new_old"].clusters) == (40, 20)
     with np.load(tmp_path / "samples.npz") as samples:
-        assert samples["rows"].tolist() == list(range(40))
+        assert samples["rows"].tolist() == list(range(20, ROWS))
         assert samples["map.new_old"].mean() == pytest.approx(found["map.new_old"].value)
 
 
@@ -316,6 +316,19 @@ def test_flips_have_pictures_up_to_the_limit(tmp_path):
     assert len(written) == THUMBNAILS
     with Image.open(tmp_path / "thumbnails" / "0.png") as picture:
         assert picture.size == (32, 32)
+
+
+def test_a_flood_of_flips_is_listed_up_to_the_limit_and_counted_in_full(tmp_path, monkeypatch):
+    monkeypatch.setattr("workers.pipelines.compare.LISTED_FLIPS", 2)
+    judged = a_set(tmp_path)
+    a_classifier(tmp_path, "old", judged, wrong=range(5))
+    a_classifier(tmp_path, "new", judged, wrong=range(5, 12))
+
+    result = compared(tmp_path)
+
+    assert [f["row"] for f in result["flips"]] == [5, 6, 0, 1]
+    assert named(result)["nfr"].count == 7
+    assert sum(n for row in result["flip_matrix"].values() for n in row.values()) == 7
 
 
 @pytest.mark.parametrize("inputs", [None, np.zeros((ROWS, 12), np.float32)])
