@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.errors import UnknownObjectError
-from registry.galleries.models import Gallery, InsertBatch, Item, Segment
+from registry.galleries.models import Gallery, InsertBatch, Item, Segment, View, ViewSegment
 from registry.galleries.services.insert import segment_store
 
 BATCHES_AT_ONCE = 100
@@ -45,6 +47,32 @@ class LiveView:
     encoder: ModelVersion
     segments: tuple[LiveSegment, ...]
 
+    def at(self, pointer: "LivePointer") -> "LiveView":
+        """Return the same view with what ``pointer`` says of its segments."""
+        moved = {segment_id: state for segment_id, *state in pointer.segments}
+        return replace(
+            self,
+            epoch=pointer.epoch,
+            segments=tuple(
+                replace(segment, revision=revision, live_items=items, index_digest=digest)
+                for segment in self.segments
+                for revision, items, digest in (moved[segment.segment_id],)
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class LivePointer:
+    """Where a gallery points, and all of its live view that changes; read in one statement.
+
+    Attributes:
+        segments: id, revision, live items and index digest of each segment of the view.
+    """
+
+    epoch: int
+    view_id: int
+    segments: tuple[tuple[int, int, int, str], ...]
+
 
 def gallery_named(name: str) -> Gallery:
     """Return the gallery with its live pointer, or raise UnknownObjectError."""
@@ -60,10 +88,39 @@ def gallery_named(name: str) -> Gallery:
     return found
 
 
-def live_view(name: str) -> LiveView:
-    """Resolve the live pointer and the segments of its view."""
-    gallery = gallery_named(name)
-    view = gallery.live_view
+def live_pointer(name: str) -> LivePointer:
+    """Return where a gallery points now, or raise UnknownObjectError."""
+    with connection.cursor() as cursor:
+        cursor.execute(_pointer_sql(), [name])
+        rows = cursor.fetchall()
+    if not rows:  # every view has its insert segment
+        raise UnknownObjectError(f"no gallery {name}", code="unknown_gallery")
+    epoch, view_id = rows[0][:2]
+    return LivePointer(epoch, view_id, tuple(row[2:] for row in rows))
+
+
+@cache
+def _pointer_sql() -> str:
+    """Return the statement that every search begins with.
+
+    Compiled once: with it left to each request, compiling took twenty times as long as running.
+    """
+    entries = ViewSegment.objects.filter(
+        view=F("view__gallery__live_view"), view__gallery__name="the only parameter"
+    ).values_list(
+        "view__gallery__epoch",
+        "view",
+        "segment",
+        "segment__revision",
+        "segment__live_items",
+        "segment__index_digest",
+    )
+    return entries.order_by().query.sql_with_params()[0]
+
+
+def view_plan(view_id: int) -> LiveView:
+    """Return a view, of which only what ``LiveView.at`` replaces may ever change."""
+    view = View.objects.select_related("gallery", "encoder__model").get(pk=view_id)
     entries = view.entries.select_related("segment__producer__model").order_by("segment__number")
     segments = tuple(
         LiveSegment(
@@ -81,7 +138,15 @@ def live_view(name: str) -> LiveView:
         )
         for entry in entries
     )
-    return LiveView(gallery.pk, gallery.name, gallery.epoch, view.number, view.encoder, segments)
+    return LiveView(
+        view.gallery_id, view.gallery.name, view.gallery.epoch, view.number, view.encoder, segments
+    )
+
+
+def live_view(name: str) -> LiveView:
+    """Resolve the live pointer and the segments of its view."""
+    pointer = live_pointer(name)
+    return view_plan(pointer.view_id).at(pointer)
 
 
 def galleries() -> QuerySet[Gallery]:
@@ -153,7 +218,7 @@ def live_items_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], st
         asked = Q()
         for batch_id in batch_ids[start : start + BATCHES_AT_ONCE]:
             asked |= Q(batch=batch_id, row__in=by_batch[batch_id])
-        items = Item.objects.filter(asked, removed_at_revision=None)
+        items = Item.objects.filter(asked, removed_at_revision=None).order_by()
         for batch_id, row, external_id in items.values_list("batch", "row", "external_id"):
             found[batch_id, row] = external_id
     return found

@@ -9,7 +9,7 @@ from django.db import close_old_connections
 
 from registry.galleries.selectors import LiveView, live_epochs
 from workers.serving.errors import SearchError
-from workers.serving.search import Search, resolved
+from workers.serving.search import Search
 
 LOOK_EVERY_S = 1.0
 """How long a cutover may go unnoticed by this thread; requests see it at once."""
@@ -62,7 +62,7 @@ class Preparation:
             time.sleep(LOOK_EVERY_S)
 
     def _prepare(self, name: str) -> None:
-        view = self._views[name] = resolved(name)
+        view = self._views[name] = self._search.resolved(name)
         try:
             for segment in view.segments:
                 if segment.searchable and segment.live_items:

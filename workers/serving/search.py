@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from registry.galleries.selectors import (
     LiveView,
     live_item,
     live_items_at,
-    live_view,
+    live_pointer,
+    view_plan,
 )
 from workers.errors import PermanentError
 from workers.indexing.conditions import comparable, require_vectors
@@ -21,6 +23,9 @@ from workers.serving.encoders import Encoders
 from workers.serving.errors import SearchError
 from workers.serving.queries import Query
 from workers.serving.segments import Loaded, Rows, Segments
+
+PLANS_KEPT = 256
+"""Views whose plan is not read again; a view never changes."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Search:
     def __init__(self, segments: Segments, encoders: Encoders) -> None:
         self.segments = segments
         self.encoders = encoders
+        self._plan = lru_cache(PLANS_KEPT)(view_plan)
 
     def answer(self, gallery: str, query: Query) -> dict[str, Any]:
         """Return the hits of ``query`` under the epoch of this moment, and what was not searched.
@@ -74,7 +80,7 @@ class Search:
             SearchError: see ``errors.STATUS`` and ``queries.parse``.
         """
         watch = Stopwatch()
-        view = resolved(gallery)
+        view = self.resolved(gallery)
         watch.lap("resolve")
         probe = self._probe(view, query)
         watch.lap("encode")
@@ -94,6 +100,18 @@ class Search:
             "skipped": skipped,
             "timings_ms": watch.all(),
         }
+
+    def resolved(self, gallery: str) -> LiveView:
+        """Return the live view of a gallery; of it one request uses nothing newer.
+
+        Raises:
+            SearchError: ``unknown_gallery``.
+        """
+        try:
+            pointer = live_pointer(gallery)
+        except UnknownObjectError as exc:
+            raise SearchError(exc.code, str(exc)) from exc
+        return self._plan(pointer.view_id).at(pointer)
 
     def _probe(self, view: LiveView, query: Query) -> Probe:
         if query.item_id:
@@ -172,18 +190,6 @@ class Found:
             "segment": segment.number,
             "producer": segment.producer,
         }
-
-
-def resolved(gallery: str) -> LiveView:
-    """Return the live view of a gallery.
-
-    Raises:
-        SearchError: ``unknown_gallery``.
-    """
-    try:
-        return live_view(gallery)
-    except UnknownObjectError as exc:
-        raise SearchError("unknown_gallery", str(exc)) from exc
 
 
 def allotted(view: LiveView, probe: Probe) -> tuple[list[LiveSegment], list[dict[str, Any]]]:

@@ -17,7 +17,7 @@ from workers.serving.queries import Query
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CUTOVERS = 40
+CUTOVERS = 30
 SAMPLE = np.array([[1, 2, 3, 4]], dtype=np.float32)
 
 

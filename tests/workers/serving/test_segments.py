@@ -209,15 +209,15 @@ def test_a_refresh_reads_new_chunks_only(search, search_process, monkeypatch):
     assert [path.name for path in paths] == [newest.chunk_digest]
 
 
-def test_a_search_of_what_is_in_memory_makes_three_queries(search, django_assert_num_queries):
-    """The pointer, the segments of its view, the ids of the hits."""
+def test_a_search_of_what_is_in_memory_makes_two_queries(search, django_assert_num_queries):
+    """The pointer with its segments, and the ids of the hits."""
     gallery = a_gallery()
     fill(gallery, [f"i{n}" for n in range(400)], np.random.default_rng(0).normal(size=(400, 3)))
     ask(search, gallery)
     gallery.refresh_from_db()
     producer = str(gallery.live_view.encoder)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(search.ids(gallery, vector=EAST, producer=producer)) == 10
 
 
