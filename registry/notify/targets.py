@@ -11,7 +11,6 @@ from ipaddress import (
     IPv4Network,
     IPv6Address,
     IPv6Network,
-    ip_address,
     ip_network,
 )
 
@@ -153,14 +152,12 @@ def _is_public(address: Address) -> bool:
 
 def _literal(host: str) -> Address | None:
     """Return the address that a host is, or None where it is a name."""
-    if host.startswith("["):
-        text = host[1:-1]
-    elif NUMERIC.fullmatch(host.rpartition(".")[2]):
-        text = host
-    else:
-        return None
     try:
-        return ip_address(text)
+        if host.startswith("["):
+            return IPv6Address(host[1:-1])
+        if NUMERIC.fullmatch(host.rpartition(".")[2]):
+            return IPv4Address(host)
+        return None
     except ValueError:
         raise _malformed(f"{host[:100]} is no address in its usual form") from None
 
