@@ -1,4 +1,4 @@
-"""Every code that the API answers with: its status (a few have two) and what it means."""
+"""Every code that the registry refuses with: its status (a few have two) and what it means."""
 
 CODES: dict[str, tuple[tuple[int, ...], str]] = {
     # The request
@@ -34,7 +34,8 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "empty_upload": ((400,), "the upload holds no byte"),
     "wrong_file_type": ((400,), "the first bytes are not those of the expected format"),
     "digest_mismatch": ((400,), "the bytes that came do not have the announced sha256"),
-    "upload_too_large": ((413,), "above the size limit"),
+    "wrong_upload_kind": ((400,), "the upload was announced as another kind of file"),
+    "upload_too_large": ((413,), "above the size limit, or more than was announced"),
     "storage_full": ((507,), "the disk has no room"),
     # Who asks
     "not_authenticated": ((401,), "no token was sent"),
@@ -61,6 +62,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "unknown_batch": ((404,), "the gallery has no such batch"),
     "unknown_item": ((404,), "the gallery holds no such item"),
     "unknown_token": ((404,), "there is no live token of that id that is yours"),
+    "unknown_upload": ((404,), "you have no such upload; it may have expired"),
     "no_artifact": ((404,), "a version of recorded outputs has no artifact"),
     "artifact_missing": ((404,), "the stored bytes are not there"),
     "method_not_allowed": ((405,), "the address does not know the method"),
@@ -82,6 +84,9 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "never_promoted": ((409,), "the version was never promoted to the alias"),
     "set_not_ready": ((400, 409), "the evaluation set is not inspected yet, or was refused"),
     "not_failed": ((409,), "only outputs that failed can be tried again"),
+    "offset_mismatch": ((409,), "the upload goes on at the offset that `Upload-Offset` names"),
+    "upload_busy": ((409,), "another request is writing to the upload; try again"),
+    "upload_incomplete": ((409,), "bytes of the upload are still to come"),
     "alias_moved": ((409,), "the alias has moved meanwhile"),
     "item_not_searchable": ((409,), "no query of the live encoder may use the item's vector"),
     "epoch_moved": ((409,), "the gallery was cut over meanwhile"),
@@ -89,7 +94,34 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "gate_not_passed": ((409,), "the verdict is not a pass"),
     "verdict_stale": ((409,), "the verdict was made for another situation"),
     "gallery_not_covered": ((409,), "a gallery holds vectors that the evidence does not cover"),
+    "approvals_missing": ((409,), "too few people have approved the present verdict"),
     "unsearchable_items": ((409,), "confirm exactly the number of items that become unsearchable"),
+    # Approvals and waivers
+    "not_approver": ((403,), "only the people named for the alias decide on its candidates"),
+    "own_candidate": ((403,), "nobody decides on their own candidate"),
+    "own_waiver": ((403,), "a waiver takes two people"),
+    "comment_missing": ((400,), "a rejection says why"),
+    "invalid_quorum": ((400,), "the gate asks for more approvals than it can get"),
+    "duplicate_decision": ((409,), "the person has decided on this verdict already"),
+    "not_judged": ((409,), "only a judged, open upgrade can have a waiver"),
+    "reason_missing": ((400,), "a waiver says why"),
+    "rules_missing": ((400,), "a waiver names the rules that it is for"),
+    "rule_not_blocking": ((400,), "the rule does not stand against this candidate"),
+    "not_waivable": ((400,), "what errored is never waived"),
+    "unknown_waiver": ((404,), "there is no such waiver"),
+    "waiver_granted": ((409,), "the waiver is granted already"),
+    "waiver_expired": ((400, 409), "the waiver's end lies in the past"),
+    # Webhooks
+    "invalid_event_filter": ((400,), "the filter names no kind of event"),
+    "invalid_webhook_url": ((400,), "a webhook is https://host/path, without user or fragment"),
+    "invalid_overlap": ((400,), "how long the old secret stays good is out of range"),
+    "target_not_allowed": ((400,), "events are not sent to that address"),
+    "unknown_webhook": ((404,), "there is no such webhook"),
+    "unknown_delivery": ((404,), "there is no such delivery"),
+    "webhook_active": ((409,), "the webhook is on already"),
+    "webhook_inactive": ((409,), "the webhook is switched off"),
+    "delivery_under_way": ((409,), "the delivery is under way"),
+    # The rest
     "idempotency_key_reused": ((422,), "the key was used for another request"),
     "throttled": ((429,), "too many requests"),
     # What is wrong on our side

@@ -21,12 +21,12 @@ from rest_framework.views import APIView
 from registry.accounts.models import Scope
 from registry.api.codes import CODES
 from registry.api.idempotency import HEADER
-from registry.api.parsers import JSONParser, UploadParser
+from registry.api.parsers import JSONParser, PieceParser, UploadParser
 
 Operation = Callable[..., HttpResponseBase]
 
-JSON, MULTIPART = "application/json", "multipart/form-data"
-PARSERS = {JSON: JSONParser, MULTIPART: UploadParser}
+JSON, MULTIPART, OCTETS = "application/json", "multipart/form-data", "application/octet-stream"
+PARSERS = {JSON: JSONParser, MULTIPART: UploadParser, OCTETS: PieceParser}
 
 EVERYWHERE = ("unavailable",)
 WITH_TOKEN = ("not_authenticated", "invalid_token", "missing_scope")
@@ -39,6 +39,7 @@ WITH_FILE = (
     "upload_refused",
     "storage_full",
 )
+WITH_UPLOAD = ("unknown_upload", "upload_busy", "upload_incomplete", "wrong_upload_kind")
 WITH_KEY = ("invalid_idempotency_key", "idempotency_key_reused")
 WITH_PAGES = ("invalid_page_token", "invalid_page_size")
 
@@ -99,7 +100,7 @@ def operation(
     scope: Scope | None,
     answers: Any,
     status: int = 200,
-    takes: Mapping[str, type[serializers.Serializer]] | type[serializers.Serializer] | None = None,
+    takes: Mapping[str, Any] | type[serializers.Serializer] | None = None,
     query: Sequence[OpenApiParameter | type[serializers.Serializer]] = (),
     pages: bool = False,
     once: bool = False,

@@ -1,5 +1,7 @@
 """Evaluation sets and their revisions."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -8,11 +10,11 @@ from rest_framework.response import Response
 
 from compat.policy import Task
 from registry.accounts.models import Scope
-from registry.api.endpoint import MULTIPART, checked, operation
-from registry.api.fields import DocumentField, Sha256Field, WorkOut
+from registry.api.endpoint import JSON, MULTIPART, WITH_UPLOAD, checked, operation
+from registry.api.fields import DocumentField, WorkOut
 from registry.api.idempotency import once
 from registry.api.pagination import page
-from registry.api.uploads import store_upload
+from registry.api.uploads import FileIn, receive
 from registry.catalog.services.register_model import require_slug
 from registry.catalog.services.store_artifact import Upload
 from registry.evaluation.models import EvaluationSet, SetRevision
@@ -23,14 +25,17 @@ SHOWN_REVISIONS = 200
 """Newest revisions in the description of a set (chosen)."""
 
 
-class SetIn(serializers.Serializer):
+class SetIn(FileIn):
     """A revision of an evaluation set; the first one opens the set."""
 
-    file = serializers.FileField(allow_empty_file=True, help_text="Parquet or NPZ")
     name = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
     task = serializers.CharField(help_text=f"one of {', '.join(Task)}")
     description = serializers.CharField(default="", allow_blank=True, max_length=300)
-    sha256 = Sha256Field(default="", help_text="of the file; held against the bytes that come")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "file" not in attrs and not attrs["upload"]:
+            raise serializers.ValidationError("the file or the upload is missing")
+        return super().validate(attrs)
 
 
 class RevisionOut(WorkOut):
@@ -80,11 +85,11 @@ def list_evaluation_sets(request: Request) -> Response:
 
 @operation(
     scope=Scope.WRITE,
-    takes={MULTIPART: SetIn},
+    takes={MULTIPART: SetIn, JSON: SetIn},
     status=201,
     answers=RevisionOut,
     once=True,
-    refuses=["invalid_name", "unknown_task", "task_mismatch", "duplicate_revision"],
+    refuses=["invalid_name", "unknown_task", "task_mismatch", "duplicate_revision", *WITH_UPLOAD],
 )
 def upload_revision(request: Request) -> Response:
     """Upload a revision of an evaluation set.
@@ -94,20 +99,20 @@ def upload_revision(request: Request) -> Response:
     """
     given = checked(SetIn, request.data)
     require_slug(given["name"])
-    artifact = store_upload(given, Upload.TABLE)
+    received = receive(request, given, Upload.TABLE)
 
     def act() -> Response:
         revision = add_revision(
             name=given["name"],
             task=given["task"],
-            artifact=artifact,
+            artifact=received.artifact,
             actor=request.user,
-            file_name=given["file"].name,
+            file_name=received.file_name,
             description=given["description"],
         )
         return Response(RevisionOut(revision).data, status=201)
 
-    return once(request, act, artifact=artifact)
+    return once(request, act, artifact=received.artifact)
 
 
 @operation(scope=Scope.READ, answers=SetDetailOut, refuses=["unknown_evaluation_set"])

@@ -79,9 +79,11 @@ def _digest(request: Request, artifact: Artifact | None) -> str:
 
 
 def _fields(request: Request) -> Any:
+    """Return what was asked, without what the digest of the artifact stands for."""
     if not isinstance(request.data, QueryDict):
-        return request.data
-    return {key: values for key, values in request.data.lists() if key not in request.FILES}
+        return {key: value for key, value in request.data.items() if key != "upload"}
+    replaced = {*request.FILES, "upload"}
+    return {key: values for key, values in request.data.lists() if key not in replaced}
 
 
 def _plain(data: Any) -> dict[str, Any]:

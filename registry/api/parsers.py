@@ -1,4 +1,4 @@
-"""Bodies: JSON of bounded size, and multipart whose files go to disk and whose length is held."""
+"""Bodies: JSON of bounded size, multipart whose files go to disk, pieces that are streamed."""
 
 import errno
 from collections.abc import Mapping
@@ -63,6 +63,21 @@ class UploadParser(parsers.MultiPartParser):
             if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
                 raise StorageFullError("the disk has no room for this upload") from exc
             raise
+
+
+class PieceParser(parsers.BaseParser):
+    """Bytes as they are; the operation reads them. One that is too long is refused unread."""
+
+    media_type = "application/octet-stream"
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        _require_at_most(settings.MAX_UPLOAD_BYTES, parser_context)
+        return _CountedStream(stream)
 
 
 class _CountedStream:

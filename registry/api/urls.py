@@ -15,7 +15,9 @@ from registry.api import (
     registered_models,
     tokens,
     upgrades,
+    upload_sessions,
     versions,
+    webhooks,
 )
 from registry.api.endpoint import endpoint
 
@@ -28,6 +30,8 @@ SET = "evaluation-sets/<slug:evaluation_set>"
 COMPARISON = "comparisons/<int:comparison>"
 UPGRADE = "upgrades/<int:upgrade>"
 GALLERY = "galleries/<slug:gallery>"
+WEBHOOK = "webhooks/<int:webhook>"
+DELIVERY = f"{WEBHOOK}/deliveries/<int:delivery>"
 
 urlpatterns = [
     path("models", endpoint(get=registered_models.list_models, post=registered_models.register)),
@@ -88,10 +92,23 @@ urlpatterns = [
     path(f"{GALLERY}/batches/<int:batch>", endpoint(get=galleries.read_batch)),
     path(f"{GALLERY}/search", endpoint(post=galleries.search_gallery)),
     path(f"{GALLERY}/verify", endpoint(post=galleries.verify_gallery)),
+    path("uploads", endpoint(post=upload_sessions.open_upload)),
+    path(
+        "uploads/<slug:upload>",
+        endpoint(get=upload_sessions.read_upload, patch=upload_sessions.append_to_upload),
+    ),
     path("ledger", endpoint(get=ledger.list_entries)),
     path("ledger/export", endpoint(get=ledger.export_ledger)),
     path("ledger/verify", endpoint(get=ledger.verify_ledger)),
     path("events", endpoint(get=events.list_events)),
+    path("webhooks", endpoint(get=webhooks.list_webhooks, post=webhooks.create_webhook)),
+    path(WEBHOOK, endpoint(get=webhooks.read_webhook, delete=webhooks.deactivate_webhook)),
+    path(f"{WEBHOOK}/activate", endpoint(post=webhooks.activate_webhook)),
+    path(f"{WEBHOOK}/secret", endpoint(post=webhooks.rotate_webhook_secret)),
+    path(f"{WEBHOOK}/ping", endpoint(post=webhooks.ping_webhook)),
+    path(f"{WEBHOOK}/deliveries", endpoint(get=webhooks.list_deliveries)),
+    path(DELIVERY, endpoint(get=webhooks.read_delivery)),
+    path(f"{DELIVERY}/redeliver", endpoint(post=webhooks.redeliver_message)),
     path("tokens", endpoint(get=tokens.list_tokens, post=tokens.issue)),
     path("tokens/<int:token>", endpoint(delete=tokens.revoke)),
     path("schemas/manifest", endpoint(get=documents.read_manifest_schema)),

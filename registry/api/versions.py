@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.accounts.models import Scope
-from registry.api.endpoint import JSON, MULTIPART, checked, operation
+from registry.api.endpoint import JSON, MULTIPART, WITH_UPLOAD, checked, operation
 from registry.api.fields import DocumentField, ErrorOfWorkOut, Sha256Field, WorkOut, error_of
 from registry.api.idempotency import once
 from registry.api.pagination import page
-from registry.api.uploads import store_upload
+from registry.api.uploads import FileIn, receive, store_upload
 from registry.catalog.models import LineageEdge, ModelVersion
 from registry.catalog.selectors import model_named, resolve, version_numbered, versions_of
 from registry.catalog.services.add_parent import add_parent, require_relation
@@ -51,17 +51,15 @@ class ParentsField(DocumentField):
         return parents.validated_data
 
 
-class VersionIn(serializers.Serializer):
+class VersionIn(FileIn):
     """A candidate: an artifact with its manifest, or a manifest alone for recorded outputs."""
 
-    file = serializers.FileField(
-        required=False, allow_empty_file=True, help_text="absent for recorded outputs"
-    )
     manifest = DocumentField(help_text="JSON; see `schemas/manifest`")
     parents = ParentsField(default=list)
-    card = serializers.CharField(default="", allow_blank=True, help_text="Markdown")
+    card = serializers.CharField(
+        default="", allow_blank=True, trim_whitespace=False, help_text="Markdown"
+    )
     alias = serializers.SlugField(default=DEFAULT_ALIAS, max_length=50)
-    sha256 = Sha256Field(default="", help_text="of the file; held against the bytes that come")
 
 
 class EdgeOut(serializers.Serializer):
@@ -170,6 +168,7 @@ def list_versions(request: Request, model: str) -> Response:
         "unknown_relation",
         "duplicate_parent",
         "duplicate_version",
+        *WITH_UPLOAD,
     ],
 )
 def upload_version(request: Request, model: str) -> Response:
@@ -180,7 +179,8 @@ def upload_version(request: Request, model: str) -> Response:
     given = checked(VersionIn, request.data)
     model_named(model)
     parents = _parents(given["parents"])
-    artifact = store_upload(given, Upload.MODEL)
+    received = receive(request, given, Upload.MODEL)
+    artifact = received.artifact if received else None
 
     def act() -> Response:
         upgrade = register_and_propose(
@@ -188,7 +188,7 @@ def upload_version(request: Request, model: str) -> Response:
             manifest=given["manifest"],
             actor=request.user,
             artifact=artifact,
-            file_name=given["file"].name if artifact else "",
+            file_name=received.file_name if received else "",
             parents=parents,
             card=given["card"],
             alias_name=given["alias"],

@@ -118,7 +118,7 @@ class Store:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary.chmod(0o400)
         temporary.replace(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
 
 
 def _copy(chunks: Iterable[bytes], file: BinaryIO, max_bytes: int) -> Stored:
@@ -138,7 +138,8 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make a name in the folder survive a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -4,7 +4,9 @@ import time
 
 from celery import shared_task
 from django.db import transaction
+from django.utils import timezone
 
+from registry.api.incoming import sweep as sweep_uploads
 from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
 from registry.evaluation.services.sweep import sweep as sweep_evaluation
@@ -24,4 +26,5 @@ def sweep() -> None:
         sweep_galleries()
         sweep_notify()
     advance_all()
+    sweep_uploads(timezone.now())
     artifact_store().discard_stale_uploads(older_than=time.time() - UPLOAD_KEPT_S)

@@ -59,13 +59,14 @@ def _checked(chunks: Iterable[bytes], kind: Upload) -> Iterable[bytes]:
     for chunk in chunks:
         if first and chunk:
             first = False
-            _require_beginning(bytes(chunk[:16]), kind)
+            require_beginning(bytes(chunk[:16]), kind)
         yield chunk
     if first:
         raise UploadError("the upload holds no byte", code="empty_upload")
 
 
-def _require_beginning(head: bytes, kind: Upload) -> None:
+def require_beginning(head: bytes, kind: Upload) -> None:
+    """Refuse what does not begin like a file of its kind (``wrong_file_type``)."""
     if any(head.startswith(beginning) for beginning in kind.value):
         return
     looks = next((name for magic, name in _LOOKS_LIKE.items() if head.startswith(magic)), "unknown")
