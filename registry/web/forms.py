@@ -18,6 +18,7 @@ from registry.upgrades.models import PolicyRevision
 TASKS = [(task.value, task.value) for task in Task]
 PARENT_ROWS = 3
 _SELECT = forms.Select(attrs={"class": "form-select"})
+OVERLAPS = [("0", "at once: it has leaked"), ("24", "in a day"), ("168", "in a week")]
 LIFETIMES = [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "365 days")]
 
 
@@ -232,6 +233,36 @@ class TokenForm(forms.Form):
 
     def clean_lifetime(self) -> timedelta:
         return timedelta(days=int(self.cleaned_data["lifetime"]))
+
+
+class WebhookForm(forms.Form):
+    """A new webhook."""
+
+    url = forms.CharField(
+        max_length=500,
+        label="URL",
+        strip=False,
+        help_text="https://… on the public internet; redirects are not followed.",
+        widget=forms.URLInput(attrs={"placeholder": "https://hooks.example.com/registry"}),
+    )
+    kinds = forms.CharField(
+        max_length=1000,
+        initial="*",
+        label="Events",
+        help_text="Kinds with commas, such as alias.moved, upgrade.*; * is everything.",
+    )
+    description = forms.CharField(max_length=200, required=False)
+
+    def clean_kinds(self) -> list[str]:
+        return self.cleaned_data["kinds"].replace(",", " ").split()
+
+
+class RotationForm(forms.Form):
+    """When the old secret of a webhook ends."""
+
+    keep_old_hours = forms.TypedChoiceField(
+        choices=OVERLAPS, coerce=int, initial="24", label="The old secret ends"
+    )
 
 
 def ready_revisions(model: RegisteredModel) -> Any:

@@ -15,6 +15,7 @@ from registry.web.pages import (
     tokens,
     upgrades,
     versions,
+    webhooks,
 )
 
 ALIAS = "models/<slug:name>/aliases/<slug:alias>/"
@@ -22,6 +23,7 @@ VERSION = "models/<slug:name>/versions/<int:number>/"
 SET = "evaluation-sets/<slug:name>/"
 UPGRADE = "upgrades/<int:upgrade_id>/"
 GALLERY = "galleries/<slug:name>/"
+WEBHOOK = "webhooks/<int:webhook_id>/"
 
 urlpatterns = [
     path("login/", LoginView.as_view(template_name="accounts/login.html"), name="login"),
@@ -61,6 +63,18 @@ urlpatterns = [
     path("ledger/<int:seq>/", ledger.entry, name="ledger_entry"),
     path("ledger/verify/", ledger.verify, name="ledger_verify"),
     path("ledger/export/", ledger.download, name="ledger_export"),
+    path("webhooks/", webhooks.index, name="webhooks"),
+    path("new/webhook/", webhooks.create, name="webhook_create"),
+    path(WEBHOOK, webhooks.detail, name="webhook"),
+    path(WEBHOOK + "secret/", webhooks.rotate, name="webhook_rotate"),
+    path(WEBHOOK + "ping/", webhooks.test, name="webhook_ping"),
+    path(WEBHOOK + "deactivate/", webhooks.switch_off, name="webhook_deactivate"),
+    path(WEBHOOK + "activate/", webhooks.switch_on, name="webhook_activate"),
+    path(
+        WEBHOOK + "deliveries/<int:delivery_id>/redeliver/",
+        webhooks.send_again,
+        name="webhook_redeliver",
+    ),
     path("tokens/", tokens.index, name="tokens"),
     path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token_revoke"),
 ]

@@ -149,6 +149,7 @@ def _subject_url(subject: str) -> str | None:
         "gallery": ("gallery", [rest]),
         "evaluation-set": ("evaluation_set_revision", [name, last]),
         "policy": ("policy_revision", [name, last]),
+        "webhook": ("webhook", [rest]),
     }
     if kind not in routes:
         return None
@@ -187,6 +188,9 @@ _AREAS = {
     "gallery_create": "galleries",
     "gallery_search": "galleries",
     "ledger_entry": "ledger",
+    "webhook": "webhooks",
+    "webhook_create": "webhooks",
+    "webhook_rotate": "webhooks",
 }
 
 

@@ -20,6 +20,8 @@ EXAMPLES: dict[str, object] = {
     "outputs_id": 1,
     "pin_id": 1,
     "token_id": 1,
+    "webhook_id": 1,
+    "delivery_id": 1,
     "seq": 1,
 }
 
@@ -35,6 +37,11 @@ ACTS = {
     "gallery_search",
     "ledger_verify",
     "token_revoke",
+    "webhook_rotate",
+    "webhook_ping",
+    "webhook_deactivate",
+    "webhook_activate",
+    "webhook_redeliver",
 }
 
 
