@@ -18,6 +18,7 @@ class TaskName(StrEnum):
     INSPECT_EVALUATION_SET = "inspect_evaluation_set"
     COMPUTE_OUTPUTS = "compute_outputs"
     COMPARE = "compare"
+    CHECK = "check"
     ADVANCE_UPGRADES = "advance_upgrades"
     INSERT_ITEMS = "insert_items"
     SEAL_SEGMENT = "seal_segment"

@@ -4,8 +4,9 @@ from django.conf import settings
 from django.db import models
 
 from compat.verdict import Outcome
-from registry.catalog.models import TASKS, Alias, ModelVersion
+from registry.catalog.models import TASKS, Alias, Artifact, ModelVersion
 from registry.core.immutable import WrittenOnce
+from registry.core.leases import Work
 from registry.evaluation.models import EvaluationSet, SetRevision
 from registry.upgrades.states import State
 
@@ -186,3 +187,26 @@ class Waiver(models.Model):
 
     def __str__(self) -> str:
         return f"waiver {self.pk} of {self.upgrade}"
+
+
+class Check(Work):
+    """A judgement of uploaded outputs against an incumbent; nothing is registered."""
+
+    alias = models.ForeignKey(Alias, models.PROTECT, related_name="+")
+    set_revision = models.ForeignKey(SetRevision, models.PROTECT, related_name="+")
+    upload = models.ForeignKey(Artifact, models.PROTECT, related_name="+")
+    manifest = models.JSONField()
+    incumbent = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
+    policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, null=True, related_name="+")
+    outcome = models.CharField(max_length=14, blank=True)
+    results = models.JSONField(default=list, blank=True)
+    measurements = models.JSONField(default=list, blank=True)
+    flips = models.JSONField(default=list, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"check {self.pk}"

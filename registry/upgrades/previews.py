@@ -57,7 +57,7 @@ def galleries_after(upgrade: Upgrade) -> list[GalleryPreview]:
         for entry in (upgrade.verdict.coverage if upgrade.verdict else [])
         if entry["outcome"] == Outcome.PASSED
     }
-    forth = {p.pk: "verdict" for p in situation.producers if p.digest in covered}
+    forth = {p.pk: "this verdict" for p in situation.producers if p.digest in covered}
     back = _evidence_of_incumbent(situation)
     previews = []
     for gallery in Gallery.objects.filter(alias=upgrade.alias_id).order_by("pk"):

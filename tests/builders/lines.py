@@ -35,13 +35,15 @@ def an_artifact(data: bytes, kind: Upload = Upload.TABLE) -> Artifact:
 class Line:
     """A registered model with a pinned evaluation set, and what is done to it in tests."""
 
-    def __init__(self, queue: Queue, task: str = "embedding", name: str = "line") -> None:
+    def __init__(
+        self, queue: Queue, task: str = "embedding", name: str = "line", rows: int = toy.ROWS
+    ) -> None:
         self.queue = queue
         self.name = name
         self.person = a_person()
         self.model = register_model(name=name, task=task, actor=self.person)
         self.alias: Alias = ensure_alias(model=self.model)
-        self.pin(toy.an_evaluation_set(task))
+        self.pin(toy.an_evaluation_set(task, rows))
 
     def pin(self, upload: bytes) -> SetRevision:
         """Add a revision of the line's evaluation set and let it judge."""

@@ -138,7 +138,7 @@ def a_version(
         parents=parents,
         card=card,
     )
-    return version if recorded else _inspected(version, state)
+    return version if recorded else inspect(version, state)
 
 
 def a_set_revision(
@@ -297,6 +297,7 @@ def a_flip(row: int, *, thumbnail: str | bool | None = None) -> dict[str, Any]:
     return {
         "row": row,
         "id": f"sample-{row}",
+        "kind": "negative",
         "label": "cat",
         "old": "cat",
         "new": "dog",
@@ -337,7 +338,8 @@ def _distinct(manifest: dict[str, Any]) -> dict[str, Any]:
     return manifest
 
 
-def _inspected(version: ModelVersion, state: str) -> ModelVersion:
+def inspect(version: ModelVersion, state: str = ModelVersion.State.READY) -> ModelVersion:
+    """Do what the worker does with an upload: accept it, refuse it, or not yet."""
     if state == ModelVersion.State.INSPECTING:
         return version
     job = inspection.claim(version_id=version.pk)

@@ -13,6 +13,8 @@ from registry.evaluation.services.sweep import sweep as sweep_evaluation
 from registry.galleries.services.sweep import sweep as sweep_galleries
 from registry.notify.services.sweep import sweep as sweep_notify
 from registry.upgrades.services.advance import advance_all
+from registry.upgrades.services.checks import sweep as sweep_checks
+from registry.upgrades.services.withdraw import expire_untouched
 
 UPLOAD_KEPT_S = 24 * 3600
 """An upload that nobody finished is removed after a day (chosen)."""
@@ -20,11 +22,13 @@ UPLOAD_KEPT_S = 24 * 3600
 
 @shared_task(name=TaskName.SWEEP.value, acks_late=True, ignore_result=True)
 def sweep() -> None:
-    """Ask again for lost work, re-judge stale upgrades, remove unfinished uploads."""
+    """Ask again for lost work, re-judge stale upgrades, close and remove what nobody wants."""
     with transaction.atomic():
         sweep_evaluation()
         sweep_galleries()
         sweep_notify()
+        sweep_checks()
+        expire_untouched()
     advance_all()
     sweep_uploads(timezone.now())
     artifact_store().discard_stale_uploads(older_than=time.time() - UPLOAD_KEPT_S)

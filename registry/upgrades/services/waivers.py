@@ -101,16 +101,12 @@ def grant_waiver(*, waiver_id: int, actor: AbstractUser) -> Waiver:
 
 def standing_waivers(upgrade: Upgrade) -> list[Waiver]:
     """Return the waivers of a candidate that count at this moment."""
-    flipped = None
     standing = []
     for waiver in upgrade.waivers.filter(
         granted_by__isnull=False, expires_at__gt=timezone.now()
     ).order_by("pk"):
-        if waiver.sample_ids:
-            flipped = _flipped_ids(upgrade) if flipped is None else flipped
-            if not flipped <= set(waiver.sample_ids):
-                continue
-        standing.append(waiver)
+        if not waiver.sample_ids or _flips_only(upgrade, set(waiver.sample_ids)):
+            standing.append(waiver)
     return standing
 
 
@@ -143,9 +139,18 @@ def _require_waivable(upgrade: Upgrade, rules: Sequence[str]) -> None:
         raise InvalidInputError("a waiver names the rules that it is for", code="rules_missing")
 
 
-def _flipped_ids(upgrade: Upgrade) -> set[str]:
-    comparisons = Comparison.objects.filter(pk__in=upgrade.verdict.comparisons)
-    return {flip["id"] for comparison in comparisons for flip in comparison.flips}
+def _flips_only(upgrade: Upgrade, named: set[str]) -> bool:
+    """Whether every negative flip is one of ``named``; a list that was cut short proves nothing."""
+    for comparison in Comparison.objects.filter(pk__in=upgrade.verdict.comparisons):
+        negative = [flip["id"] for flip in comparison.flips if flip["kind"] == "negative"]
+        counted = [
+            round(m["value"] * m["support"])
+            for m in comparison.measurements
+            if m["name"] in {"nfr", "retrieval_nfr"} and not m["slice"]
+        ]
+        if counted != [len(negative)] or not set(negative) <= named:
+            return False
+    return True
 
 
 def _note(waiver: Waiver, actor: AbstractUser, action: str) -> None:

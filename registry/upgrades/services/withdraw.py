@@ -1,5 +1,7 @@
 """Close an upgrade that nobody wants any more."""
 
+from datetime import timedelta
+
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
 from django.utils import timezone
@@ -7,7 +9,11 @@ from django.utils import timezone
 from registry.audit.services.record import record
 from registry.core.errors import UnknownObjectError
 from registry.upgrades.models import Upgrade
-from registry.upgrades.states import State, next_state
+from registry.upgrades.services.advance import ENGINE
+from registry.upgrades.states import OPEN, State, next_state
+
+KEPT_OPEN = timedelta(days=30)
+"""An upgrade that nothing happens to for so long is closed (chosen)."""
 
 
 @transaction.atomic
@@ -21,13 +27,21 @@ def withdraw(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Upgra
     upgrade = Upgrade.objects.select_for_update().filter(pk=upgrade_id).first()
     if upgrade is None:
         raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    return _close(upgrade, actor.get_username(), reason)
+
+
+@transaction.atomic
+def expire_untouched() -> int:
+    """Withdraw open upgrades that nothing has happened to for ``KEPT_OPEN``; return how many."""
+    untouched = Upgrade.objects.select_for_update().filter(
+        state__in=OPEN, changed_at__lt=timezone.now() - KEPT_OPEN
+    )
+    return len([_close(upgrade, ENGINE, "expired") for upgrade in untouched])
+
+
+def _close(upgrade: Upgrade, actor: str, reason: str) -> Upgrade:
     upgrade.state = next_state(State(upgrade.state), "withdraw")
     upgrade.changed_at = timezone.now()
     upgrade.save(update_fields=["state", "changed_at"])
-    record(
-        actor=actor.get_username(),
-        action="upgrade.withdraw",
-        subject=f"upgrade:{upgrade.pk}",
-        reason=reason,
-    )
+    record(actor=actor, action="upgrade.withdraw", subject=f"upgrade:{upgrade.pk}", reason=reason)
     return upgrade

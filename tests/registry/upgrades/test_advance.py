@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from compat.verdict import Outcome
 from registry.catalog.models import ModelVersion
@@ -13,6 +14,7 @@ from registry.evaluation.services.outputs import upload_recording
 from registry.upgrades.models import Upgrade, Verdict
 from registry.upgrades.services.advance import advance
 from registry.upgrades.services.propose import propose
+from registry.upgrades.services.withdraw import KEPT_OPEN, expire_untouched
 from registry.upgrades.states import State
 from tests.builders import registry as build
 
@@ -162,3 +164,14 @@ def test_workers_define_every_task_that_may_be_asked_for():
     import workers.tasks  # noqa: F401
 
     assert {name.value for name in TaskName} <= set(current_app.tasks)
+
+
+def test_an_upgrade_that_nobody_touches_expires():
+    fresh, old = build.an_upgrade(), build.a_judged_upgrade()
+    Upgrade.objects.filter(pk=old.pk).update(changed_at=timezone.now() - KEPT_OPEN * 1.01)
+
+    assert expire_untouched() == 1
+
+    old.refresh_from_db()
+    fresh.refresh_from_db()
+    assert (old.state, fresh.state) == (State.WITHDRAWN, State.EVALUATING)

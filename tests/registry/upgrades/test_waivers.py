@@ -9,6 +9,7 @@ from django.utils import timezone
 from compat.verdict import NULL_TEST, Outcome, outcome_after_waivers
 from registry.audit.models import LedgerEntry
 from registry.core.errors import RegistryError
+from registry.evaluation.models import Comparison
 from registry.upgrades.models import Waiver
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.waivers import grant_waiver, outcome_now, request_waiver
@@ -94,12 +95,22 @@ def test_an_expired_waiver_counts_no_more(failed):
 
 
 def test_a_waiver_of_named_samples_holds_only_for_them(failed):
-    named = ["sample-0", "sample-1", "sample-2"]
-    grant_waiver(waiver_id=ask(failed, sample_ids=named[:2]).pk, actor=build.a_user())
+    comparison = Comparison.objects.get(pk=failed.verdict.comparisons[0])
+    named = [f"sample-{row}" for row in range(400)]
+    comparison.flips = [build.a_flip(row, thumbnail=False) for row in range(400)]
+    comparison.save(update_fields=["flips"])
+    grant_waiver(waiver_id=ask(failed, sample_ids=named[:399]).pk, actor=build.a_user())
     assert outcome_now(failed) == Outcome.FAILED
 
     grant_waiver(waiver_id=ask(failed, sample_ids=named).pk, actor=build.a_user())
     assert outcome_now(failed) == Outcome.PASSED
+
+
+def test_a_waiver_of_named_samples_does_not_hold_for_a_list_that_was_cut_short(failed):
+    named = ["sample-0", "sample-1", "sample-2"]
+    grant_waiver(waiver_id=ask(failed, sample_ids=named).pk, actor=build.a_user())
+
+    assert outcome_now(failed) == Outcome.FAILED
 
 
 @pytest.mark.parametrize(
