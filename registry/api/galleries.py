@@ -140,7 +140,9 @@ class IdsIn(serializers.Serializer):
     """Which items."""
 
     ids = serializers.ListField(
-        child=serializers.CharField(max_length=200), allow_empty=False, max_length=10_000
+        child=serializers.CharField(max_length=200, trim_whitespace=False),
+        allow_empty=False,
+        max_length=10_000,
     )
 
 

@@ -22,7 +22,9 @@ class ModelIn(serializers.Serializer):
     name = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
     task = serializers.CharField(help_text=f"one of {', '.join(Task)}")
     description = serializers.CharField(default="", allow_blank=True, max_length=300)
-    card = serializers.CharField(default="", allow_blank=True, help_text="Markdown")
+    card = serializers.CharField(
+        default="", allow_blank=True, trim_whitespace=False, help_text="Markdown"
+    )
 
 
 class ServingOut(serializers.Serializer):

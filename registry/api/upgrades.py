@@ -29,6 +29,7 @@ GATE_REFUSALS = (
     "gate_not_passed",
     "verdict_stale",
     "gallery_not_covered",
+    "approvals_missing",
     "illegal_transition",
     "alias_moved",
     "epoch_moved",
@@ -162,6 +163,7 @@ class UpgradeDetailOut(UpgradeOut):
     """An upgrade with its verdict, whether that still stands, and the work behind it."""
 
     stale = serializers.SerializerMethodField()
+    refusal = serializers.SerializerMethodField()
     verdict = VerdictOut(allow_null=True)
     progress = serializers.SerializerMethodField()
 
@@ -170,6 +172,10 @@ class UpgradeDetailOut(UpgradeOut):
     )
     def get_stale(self, upgrade: Any) -> bool:
         return verdict_is_stale(upgrade)
+
+    @extend_schema_field(ErrorOfWorkOut(allow_null=True, help_text="of the candidate's upload"))
+    def get_refusal(self, upgrade: Any) -> dict[str, str] | None:
+        return error_of(upgrade.candidate)
 
     @extend_schema_field(StepOut(many=True))
     def get_progress(self, upgrade: Any) -> Any:

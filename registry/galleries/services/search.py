@@ -1,6 +1,7 @@
 """Ask the search process, which alone holds vectors in memory; used by the API and the pages."""
 
 import json
+from functools import cache
 from typing import Any
 
 import httpx
@@ -34,7 +35,7 @@ def search(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
         UnavailableError: it does not answer in time, or not as it should (``search_unavailable``).
     """
     try:
-        response = httpx.post(
+        response = _client().post(
             f"{settings.SEARCH_URL}/galleries/{gallery.name}/search",
             content=json.dumps(body),
             headers={
@@ -42,7 +43,6 @@ def search(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
                 "Content-Type": "application/json",
             },
             timeout=settings.SEARCH_TIMEOUT_S,
-            trust_env=False,
         )
         answer = response.json()
     except (httpx.HTTPError, ValueError) as exc:
@@ -52,6 +52,15 @@ def search(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
     if response.status_code != 200:
         raise _refusal(response.status_code, answer)
     return answer
+
+
+@cache
+def _client() -> httpx.Client:
+    """Return the client of this process: making one costs more than a search.
+
+    A connection is used once, so that none is stale after the search process has restarted.
+    """
+    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def _refusal(status: int, answer: dict[str, Any]) -> RegistryError:

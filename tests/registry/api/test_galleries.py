@@ -210,6 +210,13 @@ def test_items_are_removed_all_or_none(api, gallery):
     assert api.get("galleries/faces").json()["items"] == 0
 
 
+def test_an_id_is_taken_as_it_is(api, gallery):
+    api.post("galleries/faces/items", producer=encoder(gallery), items=items(" a "))
+
+    assert refusal(api.post("galleries/faces/items/remove", ids=["a"])) == (404, "unknown_item")
+    assert api.post("galleries/faces/items/remove", ids=[" a "]).json() == {"removed": 1}
+
+
 @pytest.mark.parametrize("ids", [[], "item-0", [""], ["x" * 201], ["a\x00"], None, [{}]])
 def test_what_is_to_be_removed_is_named_well(api, gallery, ids):
     response = api.post("galleries/faces/items/remove", ids=ids)
