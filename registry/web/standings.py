@@ -45,6 +45,7 @@ STANDINGS = _table(
     Standing("promoted", "serving", "up", "serving", "the alias names this version"),
     Standing("rolled_back", "rolled back", "back", "quiet", "the alias was moved back"),
     Standing("replaced", "replaced", "dash", "quiet", "a later version took over"),
+    Standing("rejected", "rejected", "cross", "quiet", "a person said no"),
     Standing("withdrawn", "withdrawn", "dash", "quiet", "closed by a person"),
     Standing("sealed", "sealed", "lock", "quiet", "takes no more items"),
     Standing("insert", "takes inserts", "plus", "running", "new items go here"),

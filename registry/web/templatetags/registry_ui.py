@@ -78,22 +78,26 @@ def ago(moment: datetime | None) -> SafeString:
 def field(bound: BoundField) -> dict[str, Any]:
     """Show a form field with its label, hint and errors."""
     widget = bound.field.widget
-    is_check = isinstance(widget, CheckboxInput | CheckboxSelectMultiple)
-    style = "form-select" if isinstance(widget, Select) else "form-control"
-    if is_check:
-        style = "form-check-input"
-    elif bound.errors:
-        style += " is-invalid"
+    has_choices = isinstance(widget, CheckboxSelectMultiple)
     hint = f"{bound.id_for_label}_hint" if bound.help_text else ""
-    attributes = {"class": f"{style} {widget.attrs.get('class', '')}".strip()}
+    widget.attrs["class"] = f"{_style_of(bound)} {widget.attrs.get('class', '')}".strip()
     if hint:
-        attributes["aria-describedby"] = hint
+        widget.attrs["aria-describedby"] = hint
     return {
         "field": bound,
-        "control": bound.as_widget(attrs=attributes),
+        "control": "" if has_choices else bound.as_widget(),
+        "choices": list(bound) if has_choices else [],
         "hint": hint,
         "single_check": isinstance(widget, CheckboxInput),
     }
+
+
+def _style_of(bound: BoundField) -> str:
+    widget = bound.field.widget
+    if isinstance(widget, CheckboxInput | CheckboxSelectMultiple):
+        return "form-check-input"
+    style = "form-select" if isinstance(widget, Select) else "form-control"
+    return f"{style} is-invalid" if bound.errors else style
 
 
 @register.inclusion_tag("components/_pager.html", takes_context=True)
