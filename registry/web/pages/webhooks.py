@@ -85,7 +85,7 @@ def rotate(request: HttpRequest, webhook_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
-def test(request: HttpRequest, webhook_id: int) -> HttpResponse:
+def send_test(request: HttpRequest, webhook_id: int) -> HttpResponse:
     subscription_of(request.user, webhook_id)
     with attempt(request):
         ping(subscription_id=webhook_id, actor=request.user)
