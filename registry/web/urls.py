@@ -67,7 +67,7 @@ urlpatterns = [
     path("new/webhook/", webhooks.create, name="webhook_create"),
     path(WEBHOOK, webhooks.detail, name="webhook"),
     path(WEBHOOK + "secret/", webhooks.rotate, name="webhook_rotate"),
-    path(WEBHOOK + "ping/", webhooks.test, name="webhook_ping"),
+    path(WEBHOOK + "ping/", webhooks.send_test, name="webhook_ping"),
     path(WEBHOOK + "deactivate/", webhooks.switch_off, name="webhook_deactivate"),
     path(WEBHOOK + "activate/", webhooks.switch_on, name="webhook_activate"),
     path(
