@@ -10,9 +10,10 @@ from registry.api.endpoint import checked, operation
 from registry.api.fields import DocumentField
 from registry.api.idempotency import once
 from registry.api.pagination import page
+from registry.core.errors import InvalidInputError
 from registry.upgrades.models import Policy
 from registry.upgrades.selectors import policy_revision
-from registry.upgrades.services.gates import add_policy_revision
+from registry.upgrades.services.gates import add_policy_revision, require_policy
 
 
 class PolicyIn(serializers.Serializer):
@@ -20,6 +21,21 @@ class PolicyIn(serializers.Serializer):
 
     name = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
     document = DocumentField(help_text="see `policies/defaults`")
+
+
+class DocumentIn(serializers.Serializer):
+    """A document that may be a policy."""
+
+    document = DocumentField()
+
+
+class VerifiedPolicyOut(serializers.Serializer):
+    """Whether a document is a policy, and if not, why."""
+
+    verified = serializers.BooleanField()
+    task = serializers.ChoiceField(choices=list(Task), allow_null=True)
+    code = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField(allow_blank=True)
 
 
 class PolicyOut(serializers.Serializer):
@@ -80,6 +96,17 @@ def add_policy(request: Request) -> Response:
         return Response(PolicyRevisionOut(revision).data, status=201)
 
     return once(request, act)
+
+
+@operation(scope=Scope.READ, takes=DocumentIn, answers=VerifiedPolicyOut)
+def verify_policy(request: Request) -> Response:
+    """Read whether a document is a policy; nothing is kept."""
+    given = checked(DocumentIn, request.data)
+    try:
+        task = require_policy(given["document"]).task
+    except InvalidInputError as exc:
+        return Response({"verified": False, "task": None, "code": exc.code, "detail": str(exc)})
+    return Response({"verified": True, "task": task, "code": "", "detail": ""})
 
 
 @operation(scope=Scope.READ, answers=PolicyRevisionOut, refuses=["unknown_policy"])

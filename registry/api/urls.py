@@ -5,6 +5,8 @@ from django.urls import path, re_path
 from registry.api import (
     aliases,
     comparisons,
+    compatibility,
+    decisions,
     documents,
     evaluation_sets,
     events,
@@ -75,6 +77,7 @@ urlpatterns = [
     path(f"{COMPARISON}/flips", endpoint(get=comparisons.list_flips)),
     path(f"{COMPARISON}/flips/<int:row>/image", endpoint(get=comparisons.read_flip_image)),
     path("policies", endpoint(get=policies.list_policies, post=policies.add_policy)),
+    path("policies/verify", endpoint(post=policies.verify_policy)),
     path("policies/defaults", endpoint(get=policies.read_default_policies)),
     path(
         "policies/<slug:policy>/revisions/<int:revision>",
@@ -115,4 +118,13 @@ urlpatterns = [
     path("schema", endpoint(get=documents.read_openapi), name="schema"),
     path("docs", documents.show, name="docs"),
     re_path(r"^(?P<rest>.*)$", documents.no_such_address),
+    path(f"{UPGRADE}/decisions", endpoint(get=decisions.read_decisions)),
+    path(f"{UPGRADE}/approve", endpoint(post=decisions.approve_upgrade)),
+    path(f"{UPGRADE}/reject", endpoint(post=decisions.reject_upgrade)),
+    path(f"{UPGRADE}/evaluate", endpoint(post=decisions.evaluate_upgrade)),
+    path(f"{UPGRADE}/waivers", endpoint(post=decisions.ask_for_waiver)),
+    path("waivers/<int:waiver>/grant", endpoint(post=decisions.grant)),
+    path(f"{ALIAS}/approvals", endpoint(put=decisions.choose_approvals)),
+    path("compatibility", endpoint(post=compatibility.check_outputs)),
+    path("compatibility/<int:check>", endpoint(get=compatibility.read_check)),
 ]

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from compat.errors import PolicyError
 from compat.policy import DEFAULTS, Task, parse_policy
+from compat.policy import Policy as PolicyRules
 from registry.audit.chain import canonical
 from registry.audit.services.record import record
 from registry.catalog.models import Alias, RegisteredModel
@@ -44,10 +45,7 @@ def add_policy_revision(
         DuplicateError: the same document is a revision already.
     """
     require_slug(name)
-    try:
-        task = parse_policy(document).task
-    except PolicyError as exc:
-        raise InvalidInputError(f"policy: {exc}", code="invalid_policy") from exc
+    task = require_policy(document).task
     Policy.objects.get_or_create(name=name, defaults={"task": task, "created_at": timezone.now()})
     policy = Policy.objects.select_for_update().get(name=name)
     if policy.task != task:
@@ -64,6 +62,18 @@ def add_policy_revision(
         digest=digest,
     )
     return revision
+
+
+def require_policy(document: Any) -> PolicyRules:
+    """Return what a document asks for.
+
+    Raises:
+        InvalidInputError: it is not a policy.
+    """
+    try:
+        return parse_policy(document)
+    except PolicyError as exc:
+        raise InvalidInputError(f"policy: {exc}", code="invalid_policy") from exc
 
 
 @transaction.atomic

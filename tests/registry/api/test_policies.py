@@ -100,3 +100,13 @@ def test_the_defaults_are_those_that_new_aliases_get(api):
     found = api.get("policies/defaults").json()
 
     assert found == {task.value: document for task, document in DEFAULTS.items()}
+
+
+def test_a_document_is_verified_without_being_kept(api):
+    good = api.post("policies/verify", document=make.a_policy_document())
+    bad = api.post("policies/verify", document=make.a_policy_document() | {"rules": []})
+
+    assert good.json() == {"verified": True, "task": "classification", "code": "", "detail": ""}
+    assert (bad.json()["verified"], bad.json()["code"]) == (False, "invalid_policy")
+    assert "rules" in bad.json()["detail"]
+    assert not Policy.objects.exists()

@@ -1,0 +1,415 @@
+"""The answers of the API as types; a registry may answer with more than is named here."""
+
+from typing import Any, Literal, TypedDict
+
+Outcome = Literal["passed", "inconclusive", "errored", "failed"]
+
+
+class WorkError(TypedDict):
+    """Why a piece of background work failed."""
+
+    code: str
+    detail: str
+
+
+class Serving(TypedDict):
+    """An alias of a model and the number of the version that it names."""
+
+    name: str
+    version: int | None
+    epoch: int
+
+
+class Model(TypedDict):
+    """A registered model and what serves."""
+
+    name: str
+    task: str
+    description: str
+    last_number: int
+    aliases: list[Serving]
+    created_at: str
+
+
+class Edge(TypedDict):
+    """One parent of a version."""
+
+    version: str
+    relation: str
+
+
+class Version(TypedDict):
+    """A version with its manifest and what its inspection found."""
+
+    version: str
+    model: str
+    number: int
+    digest: str
+    state: str
+    error: WorkError | None
+    artifact: str | None
+    size_bytes: int | None
+    file_name: str
+    aliases: list[str]
+    parents: list[Edge]
+    created_by: str
+    created_at: str
+    manifest: dict[str, Any]
+    inspection: dict[str, Any]
+    card: str
+
+
+class Registered(TypedDict):
+    """A new version and the upgrade that it opened."""
+
+    version: Version
+    upgrade: int
+
+
+class RuleResult(TypedDict):
+    """How one rule came out on one evaluation set."""
+
+    rule: str
+    evaluation_set: str
+    outcome: Outcome
+    reason: str
+    advisory: bool
+    measurement: str
+    bound: str
+    threshold: float | None
+    value: float | None
+    lower: float | None
+    upper: float | None
+    support: int
+    settles_at: int | None
+    direction: str
+    rationale: str
+
+
+class Coverage(TypedDict):
+    """Whether the candidate may meet one producer's vectors."""
+
+    producer: str
+    producer_digest: str
+    outcome: Outcome
+    results: list[RuleResult]
+
+
+class Verdict(TypedDict):
+    """One judgement, with every number that it used."""
+
+    number: int
+    kind: str
+    outcome: Outcome
+    incumbent: str | None
+    policy: str
+    results: list[RuleResult]
+    coverage: list[Coverage]
+    comparisons: list[int]
+    fingerprint_sha256: str
+    created_at: str
+
+
+class Step(TypedDict):
+    """One piece of work that a verdict needs."""
+
+    work: str
+    evaluation_set: str
+    version: str | None
+    state: str
+    progress_done: int
+    progress_total: int
+    error: WorkError | None
+
+
+class UpgradeSummary(TypedDict):
+    """An upgrade as a list shows it."""
+
+    id: int
+    state: str
+    outcome: Outcome | None
+    model: str
+    alias: str
+    candidate: str
+    incumbent: str | None
+    created_by: str
+    created_at: str
+    changed_at: str
+
+
+class Upgrade(UpgradeSummary):
+    """An upgrade with its verdict, whether that still stands, and the work behind it."""
+
+    stale: bool
+    verdict: Verdict | None
+    progress: list[Step]
+
+
+class Move(TypedDict):
+    """One move of an alias."""
+
+    alias: str
+    epoch: int
+    kind: str
+    before: str | None
+    version: str
+    digest: str
+    reason: str
+    evidence: str
+    actor: str
+    at: str
+
+
+class Cutover(TypedDict):
+    """A gallery that was cut over in the same transaction."""
+
+    gallery: str
+    epoch: int
+    unsearchable_items: int
+
+
+class Promotion(TypedDict):
+    """What was moved, or in a dry run would be."""
+
+    upgrade: int
+    dry_run: bool
+    move: Move
+    cutovers: list[Cutover]
+
+
+class PlannedSegment(TypedDict):
+    """Whether one segment would still be searched."""
+
+    segment: int
+    producer: str
+    live_items: int
+    searchable: bool
+    evidence: str
+
+
+class PlannedGallery(TypedDict):
+    """What going back would mean for one gallery."""
+
+    gallery: str
+    unsearchable_items: int
+    segments: list[PlannedSegment]
+
+
+class RollbackPlan(TypedDict):
+    """What going back would mean."""
+
+    alias: str
+    target: str
+    unsearchable_items: int
+    galleries: list[PlannedGallery]
+
+
+class Alias(TypedDict):
+    """A movable name."""
+
+    alias: str
+    name: str
+    epoch: int
+    version: str | None
+
+
+class AliasStanding(TypedDict):
+    """What an alias names, or named at a moment, and how that came about."""
+
+    alias: str
+    name: str
+    at: str
+    epoch: int
+    version: str | None
+    digest: str | None
+    move: Move | None
+
+
+class PolicyRevision(TypedDict):
+    """One immutable revision of a policy."""
+
+    policy: str
+    number: int
+    document: dict[str, Any]
+    digest: str
+    created_by: str | None
+    created_at: str
+
+
+class VerifiedPolicy(TypedDict):
+    """Whether a document is a policy, and if not, why."""
+
+    verified: bool
+    task: str | None
+    code: str
+    detail: str
+
+
+class Policy(TypedDict):
+    """A named policy."""
+
+    name: str
+    task: str
+    last_number: int
+    created_at: str
+
+
+class SetRevision(TypedDict):
+    """One immutable revision of an evaluation set."""
+
+    revision: str
+    number: int
+    state: str
+    digest: str
+    file_name: str
+    summary: dict[str, Any]
+    times_judged: int
+    work_state: str
+    error: WorkError | None
+    created_by: str
+    created_at: str
+
+
+class Pin(TypedDict):
+    """An evaluation-set revision that judges the candidates."""
+
+    evaluation_set: str
+    revision: SetRevision
+
+
+class Gate(TypedDict):
+    """What guards an alias."""
+
+    alias: str
+    policy: PolicyRevision
+    pins: list[Pin]
+
+
+class Measurement(TypedDict):
+    """One value of one measure on one slice."""
+
+    name: str
+    slice: str
+    value: float | str | None
+    support: int
+    direction: str
+    count: int | None
+    bounds: dict[str, dict[str, float]]
+    undefined: str
+
+
+class Flip(TypedDict):
+    """One sample on which the two versions differ."""
+
+    row: int
+    id: str
+    label: str
+    old: str
+    new: str
+    has_image: bool
+
+
+class Comparison(TypedDict):
+    """Two versions on one evaluation set."""
+
+    id: int
+    old: str
+    new: str
+    producer: str | None
+    evaluation_set: str
+    measurements: list[Measurement]
+    null_test: dict[str, Any]
+    flip_count: int
+    work_state: str
+    error: WorkError | None
+
+
+class Gallery(TypedDict):
+    """A gallery as a list shows it."""
+
+    name: str
+    description: str
+    model: str
+    alias: str
+    epoch: int
+    encoder: str
+    items: int
+    created_by: str
+    created_at: str
+
+
+class Segment(TypedDict):
+    """Vectors of one producer in a gallery."""
+
+    number: int
+    producer: str
+    dimension: int
+    distance: str
+    live_items: int
+    accepts_inserts: bool
+    searchable: bool
+    evidence: str
+
+
+class GalleryDetail(Gallery):
+    """A gallery with its segments."""
+
+    view: int
+    segments: list[Segment]
+
+
+class Head(TypedDict):
+    """Whether the ledger's chain holds, and its last entry."""
+
+    verified: bool
+    seq: int | None
+    hash: str | None
+    detail: str
+
+
+class Entry(TypedDict):
+    """One entry of the ledger."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    body: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+
+class Event(TypedDict):
+    """Something that happened."""
+
+    id: int
+    kind: str
+    subject: str
+    body: dict[str, Any]
+    at: str
+
+
+class Token(TypedDict):
+    """A token without its secret."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: str
+    expires_at: str
+    revoked_at: str | None
+    last_used_at: str | None
+
+
+class UploadSession(TypedDict):
+    """An upload in pieces and how much of it has arrived."""
+
+    id: str
+    offset: int
+    size_bytes: int
+    sha256: str
+    kind: str
+    file_name: str
+    expires_at: str

@@ -1,0 +1,378 @@
+"""The registry as Python objects: what the command line is made of."""
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from graceful import answers
+from graceful.access import Access, access, clean_url
+from graceful.errors import RefusedError, TimedOutError
+from graceful.standing import is_settled
+from graceful.transport import Transport
+from graceful.uploads import Progress, send_file, silent
+
+Answer = TypeVar("Answer")
+
+FIRST_POLL_S, LONGEST_POLL_S = 0.5, 5.0
+"""A short evaluation is noticed at once, a long one asked about twelve times a minute (chosen)."""
+
+PRODUCTION = "production"
+
+
+class Client:
+    """One account's way into one registry; close it, or use it in a ``with`` block.
+
+    Every method raises ``RefusedError`` (with the API's ``code``) where the registry refuses, and
+    ``UnreachableError`` where it does not answer.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 60) -> None:
+        self.transport = Transport(Access(clean_url(url), token), timeout_s=timeout_s)
+
+    @classmethod
+    def from_environment(cls) -> "Client":
+        """Return the client of ``GRACEFUL_URL`` and ``GRACEFUL_TOKEN``, or of the kept login."""
+        found = access()
+        return cls(found.url, found.token)
+
+    @property
+    def url(self) -> str:
+        """The address of the registry."""
+        return self.transport.access.url
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+    # Models and versions
+
+    def models(self, search: str = "") -> Iterator[answers.Model]:
+        """Yield registered models by name."""
+        return self.transport.pages("models", search=search)
+
+    def model(self, name: str) -> answers.Model:
+        """Return a registered model."""
+        return self.transport.get(f"models/{name}")
+
+    def register_model(self, name: str, task: str, *, description: str = "") -> answers.Model:
+        """Register a model; the task is ``classification`` or ``embedding``."""
+        return self._create("models", name=name, task=task, description=description)
+
+    def versions(self, model: str) -> Iterator[answers.Version]:
+        """Yield the versions of a model, newest first, without manifest, inspection and card."""
+        return self.transport.pages(f"models/{model}/versions")
+
+    def version(self, model: str, number: int) -> answers.Version:
+        """Return a version."""
+        return self.transport.get(f"models/{model}/versions/{number}")
+
+    def resolve(self, reference: str) -> answers.Version:
+        """Return the version that ``name:3``, ``name@alias`` or ``name@sha256:...`` names."""
+        return self.transport.get("resolve", reference=reference)
+
+    def push(
+        self,
+        model: str,
+        file: Path | None,
+        manifest: Mapping[str, Any],
+        *,
+        parents: Sequence[answers.Edge] = (),
+        card: str = "",
+        alias: str = PRODUCTION,
+        progress: Progress = silent,
+    ) -> answers.Registered:
+        """Register a version and open the upgrade of an alias to it.
+
+        The file goes in pieces, and an upload that was interrupted goes on. Pushing the same again
+        answers with the version that is there already: its number is not taken twice.
+
+        Args:
+            file: the model; None for recorded outputs.
+            parents: where it came from: ``[{"version": "faces:1", "relation": "retrained_from"}]``.
+        """
+        body: dict[str, Any] = {
+            "manifest": manifest,
+            "parents": list(parents),
+            "card": card,
+            "alias": alias,
+        }
+        if file is None:
+            return self._create_once(f"models/{model}/versions", body)
+        sent = send_file(self.transport, file, "model", progress=progress)
+        body["sha256"] = sent.sha256
+        return self._create_once(f"models/{model}/versions", body, upload=sent.id)
+
+    def download(self, model: str, number: int, target: Path) -> None:
+        """Write the artifact of a version to a file."""
+        self._download(f"models/{model}/versions/{number}/artifact", target)
+
+    # Evaluation sets
+
+    def push_evaluation_set(
+        self,
+        name: str,
+        file: Path,
+        task: str,
+        *,
+        description: str = "",
+        progress: Progress = silent,
+    ) -> answers.SetRevision:
+        """Upload a revision of an evaluation set, in pieces as ``push`` does."""
+        sent = send_file(self.transport, file, "table", progress=progress)
+        body = {"name": name, "task": task, "description": description, "sha256": sent.sha256}
+        return self._create_once("evaluation-sets", body, upload=sent.id)
+
+    def set_revision(self, name: str, number: int) -> answers.SetRevision:
+        """Return a revision of an evaluation set."""
+        return self.transport.get(f"evaluation-sets/{name}/revisions/{number}")
+
+    # Aliases and what guards them
+
+    def aliases(self, model: str) -> Iterator[answers.Alias]:
+        """Yield the aliases of a model by name."""
+        return self.transport.pages(f"models/{model}/aliases")
+
+    def open_alias(self, model: str, alias: str) -> answers.Alias:
+        """Open an alias with the task's default policy; an existing one is returned."""
+        return self._create(f"models/{model}/aliases", name=alias)
+
+    def alias(self, model: str, alias: str, *, at: str = "") -> answers.AliasStanding:
+        """Return what an alias names, or named at an ISO 8601 moment."""
+        return self.transport.get(f"models/{model}/aliases/{alias}", at=at)
+
+    def history(self, model: str, alias: str) -> Iterator[answers.Move]:
+        """Yield the moves of an alias, newest first."""
+        return self.transport.pages(f"models/{model}/aliases/{alias}/history")
+
+    def gate(self, model: str, alias: str) -> answers.Gate:
+        """Return what guards an alias."""
+        return self.transport.get(f"models/{model}/aliases/{alias}/gate")
+
+    def choose_policy(self, model: str, alias: str, policy: str) -> answers.Gate:
+        """Let a policy revision such as ``strict:2`` guard an alias."""
+        path = f"models/{model}/aliases/{alias}/policy"
+        return self.transport.json("PUT", path, json={"policy": policy}, again=True)
+
+    def pin(self, model: str, alias: str, evaluation_set: str) -> answers.Gate:
+        """Let an evaluation-set revision such as ``digits:1`` judge the candidates of an alias."""
+        path = f"models/{model}/aliases/{alias}/pins"
+        return self._create(path, evaluation_set=evaluation_set)
+
+    def policies(self) -> Iterator[answers.Policy]:
+        """Yield policies by name."""
+        return self.transport.pages("policies")
+
+    def policy(self, name: str, number: int) -> answers.PolicyRevision:
+        """Return a revision of a policy."""
+        return self.transport.get(f"policies/{name}/revisions/{number}")
+
+    def verify_policy(self, document: Mapping[str, Any]) -> answers.VerifiedPolicy:
+        """Return whether a document is a policy, and if not, why; nothing is kept."""
+        return self.transport.json("POST", "policies/verify", json={"document": document})
+
+    def add_policy(self, name: str, document: Mapping[str, Any]) -> answers.PolicyRevision:
+        """Return the revision that holds the document, adding it where there is none."""
+        try:
+            return self._create("policies", name=name, document=document)
+        except RefusedError as exc:
+            if exc.code != "duplicate_policy":
+                raise
+            return self._same_revision(name, document, exc)
+
+    # Upgrades
+
+    def upgrades(
+        self, *, model: str = "", alias: str = "", state: str = ""
+    ) -> Iterator[answers.UpgradeSummary]:
+        """Yield upgrades, newest first."""
+        return self.transport.pages("upgrades", model=model, alias=alias, state=state)
+
+    def upgrade(self, upgrade: int) -> answers.Upgrade:
+        """Return an upgrade; a verdict that no longer stands is judged again from then on."""
+        return self.transport.get(f"upgrades/{upgrade}")
+
+    def upgrade_to(self, model: str, number: int, *, alias: str = "") -> answers.Upgrade:
+        """Return the newest upgrade to a version, of any alias unless one is named.
+
+        Raises:
+            RefusedError: there is none (``unknown_upgrade``).
+        """
+        candidate = f"{model}:{number}"
+        for found in self.upgrades(model=model, alias=alias):
+            if found["candidate"] == candidate:
+                return self.upgrade(found["id"])
+        of = f"of {model}@{alias} " if alias else ""
+        raise RefusedError(404, "unknown_upgrade", f"no upgrade {of}to {candidate}")
+
+    def open_upgrade(self, model: str, number: int, *, alias: str = PRODUCTION) -> answers.Upgrade:
+        """Propose a registered version for an alias, or propose it again."""
+        return self._create("upgrades", model=model, version=number, alias=alias)
+
+    def withdraw(self, upgrade: int, *, reason: str = "") -> answers.Upgrade:
+        """Close an upgrade that nobody wants any more."""
+        return self._create(f"upgrades/{upgrade}/withdraw", reason=reason)
+
+    def promote(
+        self, model: str, alias: str, number: int, *, reason: str = "", dry_run: bool = False
+    ) -> answers.Promotion:
+        """Move an alias to a candidate, and every gallery that follows it; or only try it."""
+        path = f"models/{model}/aliases/{alias}/promote"
+        return self._create(path, version=number, reason=reason, dry_run=dry_run)
+
+    def rollback_plan(self, model: str, alias: str, number: int) -> answers.RollbackPlan:
+        """Return what going back to a version would mean."""
+        return self.transport.get(f"models/{model}/aliases/{alias}/rollback", version=number)
+
+    def roll_back(
+        self,
+        model: str,
+        alias: str,
+        number: int,
+        *,
+        reason: str = "",
+        confirm_unsearchable: int = 0,
+    ) -> answers.Promotion:
+        """Move an alias back to a version that served before.
+
+        Args:
+            confirm_unsearchable: exactly the number of items that the plan says it costs.
+        """
+        return self._create(
+            f"models/{model}/aliases/{alias}/rollback",
+            version=number,
+            reason=reason,
+            confirm_unsearchable=confirm_unsearchable,
+        )
+
+    def comparison(self, comparison: int) -> answers.Comparison:
+        """Return a comparison with its measurements."""
+        return self.transport.get(f"comparisons/{comparison}")
+
+    def flips(self, comparison: int) -> Iterator[answers.Flip]:
+        """Yield the samples that flipped."""
+        return self.transport.pages(f"comparisons/{comparison}/flips")
+
+    # Galleries, ledger, events, tokens
+
+    def galleries(self) -> Iterator[answers.Gallery]:
+        """Yield galleries by name."""
+        return self.transport.pages("galleries")
+
+    def gallery(self, name: str) -> answers.GalleryDetail:
+        """Return a gallery with its segments."""
+        return self.transport.get(f"galleries/{name}")
+
+    def verify_ledger(self) -> answers.Head:
+        """Let the registry walk the whole chain of its ledger."""
+        return self.transport.get("ledger/verify")
+
+    def ledger(
+        self, *, subject: str = "", action: str = "", actor: str = ""
+    ) -> Iterator[answers.Entry]:
+        """Yield entries of the ledger, newest first."""
+        return self.transport.pages("ledger", subject=subject, action=action, actor=actor)
+
+    def export_ledger(self, target: Path) -> None:
+        """Write the whole ledger to a file that ``graceful.ledger`` verifies offline."""
+        self._download("ledger/export", target)
+
+    def events(self) -> Iterator[answers.Event]:
+        """Yield what happened so far, oldest first."""
+        token: str | None = None
+        while True:
+            answer = self.transport.get("events", page_token=token, page_size=200)
+            if not answer["results"]:
+                return
+            yield from answer["results"]
+            token = answer["next_page_token"]
+
+    def tokens(self) -> Iterator[answers.Token]:
+        """Yield your own tokens, newest first."""
+        return self.transport.pages("tokens")
+
+    # Waiting
+
+    def wait_for_verdict(
+        self,
+        upgrade: int,
+        *,
+        timeout_s: float,
+        watch: Callable[[answers.Upgrade], None] = lambda _: None,
+    ) -> answers.Upgrade:
+        """Return the upgrade once it is judged, or closed.
+
+        Args:
+            watch: called with the upgrade each time that it was read.
+
+        Raises:
+            TimedOutError: it was not judged in time.
+        """
+
+        def read() -> answers.Upgrade:
+            found = self.upgrade(upgrade)
+            watch(found)
+            return found
+
+        return self.wait(read, is_settled, timeout_s=timeout_s, what=f"the verdict of {upgrade}")
+
+    def wait(
+        self,
+        read: Callable[[], Answer],
+        done: Callable[[Answer], bool],
+        *,
+        timeout_s: float,
+        what: str,
+    ) -> Answer:
+        """Read until it is done, more and more seldom.
+
+        Raises:
+            TimedOutError: it was not done in time.
+        """
+        deadline, pause = time.monotonic() + timeout_s, FIRST_POLL_S
+        while not done(found := read()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimedOutError(f"{what} did not come within {timeout_s:g} s")
+            time.sleep(min(pause, left))
+            pause = min(pause * 1.5, LONGEST_POLL_S)
+        return found
+
+    def _create(self, path: str, **body: Any) -> Any:
+        """Send a creating call under a key of its own, so that a lost answer does no harm."""
+        return self.transport.post(path, body, key=uuid.uuid4().hex)
+
+    def _create_once(self, path: str, body: Mapping[str, Any], *, upload: str = "") -> Any:
+        """Send a creating call under a key that the same content always has."""
+        said = json.dumps([path, body], sort_keys=True).encode()
+        key = f"push-{hashlib.sha256(said).hexdigest()}"
+        return self.transport.post(path, {**body, "upload": upload}, key=key)
+
+    def _same_revision(
+        self, name: str, document: Mapping[str, Any], refused: RefusedError
+    ) -> answers.PolicyRevision:
+        newest = next(p["last_number"] for p in self.policies() if p["name"] == name)
+        for number in range(newest, 0, -1):
+            found = self.policy(name, number)
+            if found["document"] == document:
+                return found
+        raise refused
+
+    def _download(self, path: str, target: Path) -> None:
+        partial = target.with_name(f"{target.name}.part")
+        try:
+            with partial.open("wb") as file:
+                for chunk in self.transport.download(path):
+                    file.write(chunk)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)

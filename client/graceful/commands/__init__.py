@@ -1,0 +1,17 @@
+"""The command line: one module a group of commands; each registers itself with ``app``."""
+
+from graceful.commands import (  # noqa: F401 - they register themselves
+    diff,
+    doctor,
+    galleries,
+    gate,
+    ledger,
+    login,
+    models,
+    moves,
+    policy,
+    push,
+)
+from graceful.commands.root import app
+
+__all__ = ["app"]

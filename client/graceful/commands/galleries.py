@@ -1,0 +1,52 @@
+"""Look at galleries."""
+
+from typing import Annotated
+
+import typer
+
+from graceful.answers import GalleryDetail
+from graceful.commands.root import Shape, ShapeOption, app, registry, show, show_json
+from graceful.text import columns, facts
+
+HEAD = ("gallery", "follows", "encoder", "epoch", "items")
+
+
+@app.command()
+def galleries(
+    name: Annotated[str, typer.Argument(help="Show this one with its segments.")] = "",
+    form: ShapeOption = Shape.TABLE,
+) -> None:
+    """List galleries, or show one: which encoder answers which segment."""
+    with registry() as client:
+        if name:
+            found = client.gallery(name)
+            show_json(found) if form is Shape.JSON else show(_one(found))
+            return
+        listed = list(client.galleries())
+    if form is Shape.JSON:
+        show_json(listed)
+        return
+    rows = [
+        (g["name"], f"{g['model']}@{g['alias']}", g["encoder"], g["epoch"], g["items"])
+        for g in listed
+    ]
+    show(columns(HEAD, rows))
+
+
+def _one(gallery: GalleryDetail) -> str:
+    about = facts(
+        [
+            ("gallery", gallery["name"]),
+            ("follows", f"{gallery['model']}@{gallery['alias']}"),
+            ("encoder", gallery["encoder"]),
+            ("epoch", gallery["epoch"]),
+            ("items", gallery["items"]),
+        ]
+    )
+    rows = [
+        (s["number"], s["producer"], s["live_items"], s["searchable"], s["evidence"] or "-")
+        for s in gallery["segments"]
+    ]
+    return (
+        about + "\n\n" + columns(("segment", "producer", "items", "searchable", "evidence"), rows)
+    )

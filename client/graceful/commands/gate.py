@@ -1,0 +1,66 @@
+"""Ask the gate: may this version have that alias?"""
+
+from typing import Annotated
+
+import typer
+
+from graceful.answers import Upgrade
+from graceful.client import Client
+from graceful.commands.progress import Evaluation
+from graceful.commands.root import (
+    PATIENCE_S,
+    AliasArgument,
+    CandidateOption,
+    TimeoutOption,
+    app,
+    registry,
+    say,
+    show,
+)
+from graceful.errors import RefusedError, TimedOutError
+from graceful.formats import Format, render
+from graceful.references import AliasReference, alias_reference
+from graceful.report import report_on
+from graceful.standing import EXIT
+
+
+@app.command()
+def gate(
+    alias: AliasArgument,
+    candidate: CandidateOption,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the verdict.")] = False,
+    timeout: TimeoutOption = PATIENCE_S,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Open the upgrade where there is none.")
+    ] = False,
+    form: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+) -> None:
+    """Ask whether a version may have an alias; the exit code is the answer in every format."""
+    reference = alias_reference(alias)
+    with registry() as client:
+        upgrade = _upgrade(client, reference, candidate, propose=propose)
+        if wait:
+            upgrade = awaited(client, upgrade["id"], timeout)
+        report = report_on(upgrade, client.url)
+    show(render(report, form))
+    raise typer.Exit(EXIT[report.standing])
+
+
+def awaited(client: Client, upgrade: int, timeout_s: float) -> Upgrade:
+    """Return the upgrade once it is judged, or as it is when the time is over."""
+    try:
+        return client.wait_for_verdict(upgrade, timeout_s=timeout_s, watch=Evaluation())
+    except TimedOutError as exc:
+        say(f"{exc.code}: {exc}")
+        return client.upgrade(upgrade)
+
+
+def _upgrade(
+    client: Client, reference: AliasReference, candidate: int, *, propose: bool
+) -> Upgrade:
+    try:
+        return client.upgrade_to(reference.model, candidate, alias=reference.alias)
+    except RefusedError as exc:
+        if exc.code != "unknown_upgrade" or not propose:
+            raise
+    return client.open_upgrade(reference.model, candidate, alias=reference.alias)
