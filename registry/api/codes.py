@@ -97,6 +97,9 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "approvals_missing": ((409,), "too few people have approved the present verdict"),
     "unsearchable_items": ((409,), "confirm exactly the number of items that become unsearchable"),
     # Approvals and waivers
+    "unknown_account": ((400,), "there is no such account"),
+    "set_not_pinned": ((400,), "the evaluation set does not judge the alias"),
+    "unknown_check": ((404,), "there is no such check"),
     "not_approver": ((403,), "only the people named for the alias decide on its candidates"),
     "own_candidate": ((403,), "nobody decides on their own candidate"),
     "own_waiver": ((403,), "a waiver takes two people"),

@@ -36,10 +36,13 @@ class MeasurementOut(serializers.Serializer):
 
 
 class FlipOut(serializers.Serializer):
-    """One sample that the old version got right and the new one does not."""
+    """One sample on which exactly one of the two versions is right."""
 
     row = serializers.IntegerField()
     id = serializers.CharField()
+    kind = serializers.ChoiceField(
+        choices=["negative", "positive"], help_text="right to wrong, or wrong to right"
+    )
     label = serializers.CharField()
     old = serializers.CharField()
     new = serializers.CharField()

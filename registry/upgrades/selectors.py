@@ -6,7 +6,7 @@ from registry.catalog.models import Alias, ModelVersion, RegisteredModel
 from registry.catalog.selectors import versions_of
 from registry.core.errors import UnknownObjectError
 from registry.core.references import split_numbered
-from registry.upgrades.models import AliasGate, EvaluationPin, PolicyRevision, Upgrade
+from registry.upgrades.models import AliasGate, Check, EvaluationPin, PolicyRevision, Upgrade
 from registry.upgrades.services.advance import advance, is_stale
 from registry.upgrades.services.situation import situation_of
 from registry.upgrades.states import OPEN, State
@@ -96,3 +96,20 @@ def versions_with_upgrades(model: RegisteredModel) -> QuerySet[ModelVersion]:
     """Return the line's versions, newest first, with how their upgrades came out."""
     found = Upgrade.objects.select_related("alias", "verdict")
     return versions_of(model).prefetch_related(Prefetch("upgrades", queryset=found))
+
+
+def check_numbered(check_id: int) -> Check:
+    """Return a check, or raise UnknownObjectError."""
+    found = (
+        Check.objects.select_related(
+            "alias__model",
+            "set_revision__evaluation_set",
+            "incumbent__model",
+            "policy_revision__policy",
+        )
+        .filter(pk=check_id)
+        .first()
+    )
+    if found is None:
+        raise UnknownObjectError(f"no check {check_id}", code="unknown_check")
+    return found

@@ -49,6 +49,7 @@ def test_the_first_page_of_flips_comes_with_the_comparison(api, comparison):
     assert first == {
         "row": 0,
         "id": "sample-0",
+        "kind": "negative",
         "label": "cat",
         "old": "cat",
         "new": "dog",

@@ -18,8 +18,11 @@ PUBLIC = {"schemas/manifest", "schema"}
 READING_POSTS = ("/search", "/verify")
 """Questions that are asked with POST."""
 
-MOVING = ("/promote", "/rollback", "/policy", "/pins", "/pins/nothing")
-"""Whoever may move what serves, or what guards it."""
+MOVING = (
+    *("/promote", "/rollback", "/policy", "/pins", "/pins/nothing"),
+    *("/approve", "/reject", "/grant", "/approvals"),
+)
+"""Whoever may move what serves, or what guards it, or decides on it."""
 
 
 def operations() -> Iterator[tuple[str, str]]:
