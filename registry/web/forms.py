@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from compat.policy import Task
 from registry.accounts.models import Scope
@@ -157,6 +159,65 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+class DecisionForm(forms.Form):
+    """A yes or a no to a candidate; a no says why."""
+
+    decision = forms.ChoiceField(choices=[("approve", "approve"), ("reject", "reject")])
+    comment = forms.CharField(
+        max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class WaiverForm(forms.Form):
+    """An exception to rules that block now, for a time."""
+
+    rules = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+    reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    days = forms.IntegerField(
+        min_value=1, max_value=366, initial=14, label="Ends after so many days"
+    )
+    sample_ids = forms.CharField(
+        required=False,
+        label="Only while these samples flip",
+        widget=forms.Textarea(attrs={"rows": 2, "class": "font-monospace"}),
+        help_text="Ids, one a line. Left empty, the waiver holds whatever flips.",
+    )
+
+    def __init__(self, rules: list[str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rules"].choices = [(rule, rule) for rule in rules]
+
+    def clean_sample_ids(self) -> list[str]:
+        return self.cleaned_data["sample_ids"].split()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        days = cleaned.pop("days", None)
+        if days is not None:
+            cleaned["expires_at"] = timezone.now() + timedelta(days=days)
+        return cleaned
+
+
+class ApprovalsForm(forms.Form):
+    """How many people approve a candidate of an alias, and who they may be."""
+
+    needed = forms.IntegerField(min_value=0, max_value=100, label="Approvals needed")
+    approvers = forms.ModelMultipleChoiceField(
+        get_user_model().objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Nobody chosen: every account may approve.",
+    )
+    uploader_may_approve = forms.BooleanField(
+        required=False, label="Who uploaded a candidate may approve it"
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = get_user_model().objects.filter(is_active=True).order_by("username")
+        self.fields["approvers"].queryset = people
 
 
 class RollBackForm(ReasonForm):

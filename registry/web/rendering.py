@@ -30,6 +30,15 @@ def page_or_fragment(
     return response
 
 
+def form_page(
+    request: HttpRequest, page: str, fragment: str, context: dict[str, Any], status: int
+) -> HttpResponse:
+    """Return the page with its status, or to htmx, which swaps successes only, the fragment."""
+    if request.htmx:
+        return render(request, fragment, context)
+    return render(request, page, context, status=status)
+
+
 def see_other(request: HttpRequest, name: str, *args: Any, fragment: str = "") -> HttpResponse:
     """Send the browser to another page after a post, whether htmx or a plain form posted."""
     url = reverse(name, args=args) + (f"#{fragment}" if fragment else "")

@@ -66,6 +66,18 @@ def coverage_rows(coverage: Sequence[Mapping[str, Any]]) -> list[CoverageRow]:
     ]
 
 
+def blocking_rules(verdict: Verdict | None) -> list[str]:
+    """Return the rules that a waiver could except: those that failed or are inconclusive."""
+    waivable = {Outcome.FAILED, Outcome.INCONCLUSIVE}
+    results = verdict.results if verdict else []
+    names = [
+        result["rule"]
+        for result in results
+        if result["outcome"] in waivable and result["rule"] != NULL_TEST and not result["advisory"]
+    ]
+    return list(dict.fromkeys(names))
+
+
 def why(verdict: Verdict) -> str:
     """Return one sentence: what the outcome of a verdict rests on."""
     blocking = [r for r in verdict.results if not r["advisory"]]

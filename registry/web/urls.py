@@ -5,6 +5,7 @@ from django.urls import path
 
 from registry.web.pages import (
     aliases,
+    decisions,
     evaluation_sets,
     flips,
     galleries,
@@ -39,6 +40,7 @@ urlpatterns = [
     path("outputs/<int:outputs_id>/retry/", versions.retry_outputs, name="outputs_retry"),
     path(ALIAS, aliases.detail, name="alias"),
     path(ALIAS + "policy/", aliases.change_policy, name="alias_policy"),
+    path(ALIAS + "approvals/", aliases.change_approvals, name="alias_approvals"),
     path(ALIAS + "pins/", aliases.pin, name="alias_pin"),
     path(ALIAS + "pins/<int:pin_id>/remove/", aliases.unpin, name="alias_unpin"),
     path(ALIAS + "roll-back/", aliases.go_back, name="alias_roll_back"),
@@ -52,6 +54,10 @@ urlpatterns = [
     path(UPGRADE, upgrades.detail, name="upgrade"),
     path(UPGRADE + "promote/", upgrades.promotion, name="upgrade_promote"),
     path(UPGRADE + "withdraw/", upgrades.withdrawal, name="upgrade_withdraw"),
+    path(UPGRADE + "decision/", decisions.decide, name="upgrade_decide"),
+    path(UPGRADE + "waivers/", decisions.ask_waiver, name="waiver_request"),
+    path(UPGRADE + "evaluate-again/", decisions.again, name="upgrade_evaluate_again"),
+    path("waivers/<int:waiver_id>/grant/", decisions.give_waiver, name="waiver_grant"),
     path(UPGRADE + "flips/<int:comparison_id>/", flips.browse, name="flips"),
     path("comparisons/<int:comparison_id>/flips/<int:row>.png", flips.picture, name="flip_picture"),
     path("galleries/", galleries.index, name="galleries"),

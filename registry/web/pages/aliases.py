@@ -14,11 +14,11 @@ from registry.core.errors import RegistryError
 from registry.galleries.models import Gallery
 from registry.upgrades.models import EvaluationPin
 from registry.upgrades.selectors import gate_of
-from registry.upgrades.services.gates import pin_set, set_policy, unpin_set
+from registry.upgrades.services.gates import pin_set, set_approvals, set_policy, unpin_set
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, roll_back
 from registry.web.attempt import attempt
-from registry.web.forms import PinForm, PolicyChoiceForm, RollBackForm
+from registry.web.forms import ApprovalsForm, PinForm, PolicyChoiceForm, RollBackForm
 from registry.web.plan_rows import plan_rows
 from registry.web.rendering import page_of, posted, see_other
 
@@ -40,6 +40,14 @@ def detail(request: HttpRequest, name: str, alias: str) -> HttpResponse:
             found.model, initial={"policy": gate.policy_revision_id}, prefix="policy"
         ),
         "pin_form": PinForm(found.model, prefix="pin"),
+        "approvers": gate.approvers.order_by("username"),
+        "approvals_form": ApprovalsForm(
+            initial={
+                "needed": gate.approvals_needed,
+                "approvers": gate.approvers.all(),
+                "uploader_may_approve": gate.uploader_may_approve,
+            }
+        ),
         "moves": page_of(request, moves, 25),
         "galleries": Gallery.objects.filter(alias=found),
         "can_roll_back": bool(_earlier(found)),
@@ -58,6 +66,20 @@ def change_policy(request: HttpRequest, name: str, alias: str) -> HttpResponse:
             messages.success(request, f"{found} is guarded by {form.cleaned_data['policy']}.")
     else:
         messages.error(request, "Choose a policy.")
+    return see_other(request, "alias", name, alias)
+
+
+@login_required
+@require_POST
+def change_approvals(request: HttpRequest, name: str, alias: str) -> HttpResponse:
+    found = alias_named(name, alias)
+    form = ApprovalsForm(request.POST)
+    if form.is_valid():
+        with attempt(request):
+            set_approvals(alias=found, actor=request.user, **form.cleaned_data)
+            messages.success(request, f"Who approves for {found} has changed.")
+    else:
+        messages.error(request, "Say how many approvals are needed.")
     return see_other(request, "alias", name, alias)
 
 

@@ -13,7 +13,7 @@ from registry.evaluation.services.add_revision import add_revision
 from registry.upgrades.models import EvaluationPin
 from registry.web.attempt import attempt
 from registry.web.forms import EvaluationSetForm
-from registry.web.rendering import page_of, page_or_fragment, see_other
+from registry.web.rendering import form_page, page_of, page_or_fragment, see_other
 
 SHOWN_CLASSES = 200
 
@@ -63,10 +63,13 @@ def upload(request: HttpRequest) -> HttpResponse:
                     revision.number,
                 )
             status = tried.status
-    template = (
-        "evaluation_sets/_upload_form.html" if request.htmx else "evaluation_sets/upload.html"
+    return form_page(
+        request,
+        "evaluation_sets/upload.html",
+        "evaluation_sets/_upload_form.html",
+        {"form": form},
+        status,
     )
-    return render(request, template, {"form": form}, status=status)
 
 
 @login_required

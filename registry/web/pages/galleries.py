@@ -17,7 +17,7 @@ from registry.galleries.services.insert import submit_inputs
 from registry.galleries.services.search import search as ask_search_process
 from registry.web.attempt import attempt
 from registry.web.forms import GalleryForm, ItemsForm, SearchForm
-from registry.web.rendering import page_of, page_or_fragment, posted, see_other
+from registry.web.rendering import form_page, page_of, page_or_fragment, posted, see_other
 
 
 @login_required
@@ -110,6 +110,5 @@ def search(request: HttpRequest, name: str) -> HttpResponse:
         with attempt(request) as tried:
             answer = ask_search_process(gallery, form.body())
         status = tried.status
-    template = "galleries/_hits.html" if request.htmx else "galleries/search.html"
     context = {"gallery": gallery, "search_form": form, "answer": answer}
-    return render(request, template, context, status=status)
+    return form_page(request, "galleries/search.html", "galleries/_hits.html", context, status)

@@ -16,15 +16,17 @@ from registry.core.errors import GateNotPassedError, RegistryError
 from registry.evaluation.models import Comparison
 from registry.upgrades.models import Upgrade, Verdict
 from registry.upgrades.previews import galleries_after, steps_of
-from registry.upgrades.selectors import fresh_upgrade, upgrades
+from registry.upgrades.selectors import fresh_upgrade, gate_of, upgrades
+from registry.upgrades.services.decide import approvals_of
 from registry.upgrades.services.promote import promote
+from registry.upgrades.services.waivers import outcome_now, standing_waivers
 from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
-from registry.web.forms import ReasonForm
+from registry.web.forms import DecisionForm, ReasonForm, WaiverForm
 from registry.web.plan_rows import plan_rows
 from registry.web.rendering import page_of, page_or_fragment, posted, see_other
-from registry.web.rule_rows import coverage_rows, null_rows, rule_rows, why
+from registry.web.rule_rows import blocking_rules, coverage_rows, null_rows, rule_rows, why
 from registry.web.set_reports import SetReport, report_on
 from registry.web.standings import is_open
 
@@ -147,18 +149,39 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
     confidence = parse_policy(verdict.policy_revision.document).confidence
     reports = [report_on(c, confidence) for c in comparisons_of(verdict)]
     others = upgrade.verdicts.select_related("incumbent__model", "policy_revision__policy")
-    return context | {
-        "verdict": verdict,
-        "why": why(verdict),
-        "rules": rule_rows(verdict.results),
-        "null_tests": null_rows(verdict.results),
-        "coverage": coverage_rows(verdict.coverage),
-        "reports": [(report, _some_flips(report)) for report in reports],
-        "shown_slices": SHOWN_SLICES,
-        "earlier": [v for v in others if v.pk != verdict.pk],
-        "confidence": f"{confidence * 100:g}",
-        "stands": upgrade.state == State.JUDGED,
-        "may_promote": upgrade.state == State.JUDGED and verdict.outcome == Outcome.PASSED,
+    stands = upgrade.state == State.JUDGED
+    opens = stands and outcome_now(upgrade) == Outcome.PASSED
+    return (
+        context
+        | _decisions(upgrade, verdict)
+        | {
+            "verdict": verdict,
+            "why": why(verdict),
+            "rules": rule_rows(verdict.results),
+            "null_tests": null_rows(verdict.results),
+            "coverage": coverage_rows(verdict.coverage),
+            "reports": [(report, _some_flips(report)) for report in reports],
+            "shown_slices": SHOWN_SLICES,
+            "earlier": [v for v in others if v.pk != verdict.pk],
+            "confidence": f"{confidence * 100:g}",
+            "stands": stands,
+            "may_promote": opens,
+            "is_waived": opens and verdict.outcome != Outcome.PASSED,
+        }
+    )
+
+
+def _decisions(upgrade: Upgrade, verdict: Verdict) -> dict[str, Any]:
+    """Return what people decided, and the forms to decide with."""
+    rules = blocking_rules(verdict)
+    return {
+        "decisions": upgrade.decisions.select_related("person", "verdict").order_by("-pk"),
+        "approvals": approvals_of(upgrade),
+        "approvals_needed": gate_of(upgrade.alias).approvals_needed,
+        "decision_form": DecisionForm(),
+        "waivers": upgrade.waivers.select_related("requested_by", "granted_by").order_by("-pk"),
+        "counting": {waiver.pk for waiver in standing_waivers(upgrade)},
+        "waiver_form": WaiverForm(rules) if rules else None,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from registry.catalog.models import ModelVersion, RegisteredModel
@@ -21,7 +21,7 @@ from registry.upgrades.services.propose import register_and_propose
 from registry.web.attempt import attempt
 from registry.web.forms import CandidateForm, ParentFormSet, RecordingForm
 from registry.web.manifest_templates import recorded_example, starting_manifest
-from registry.web.rendering import page_of, page_or_fragment, see_other
+from registry.web.rendering import form_page, page_of, page_or_fragment, see_other
 
 
 @login_required
@@ -75,8 +75,7 @@ def upload(request: HttpRequest, name: str) -> HttpResponse:
                 return see_other(request, "upgrade", upgrade.pk)
             status = tried.status
     context = _upload_context(model, form, parents)
-    template = "versions/_upload_form.html" if request.htmx else "versions/upload.html"
-    return render(request, template, context, status=status)
+    return form_page(request, "versions/upload.html", "versions/_upload_form.html", context, status)
 
 
 @login_required

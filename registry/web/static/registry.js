@@ -22,6 +22,16 @@
     if (button) button.disabled = false;
   });
 
+  const tell = (words) => {
+    const box = document.createElement("div");
+    box.className = "alert alert-danger notice";
+    box.textContent = words;
+    document.getElementById("messages").replaceChildren(box);
+  };
+  document.addEventListener("htmx:responseError", (event) =>
+    tell(`The server answered ${event.detail.xhr.status}. Load the page again.`));
+  document.addEventListener("htmx:sendError", () => tell("The server does not answer."));
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
@@ -68,7 +78,13 @@
         if (!file) return;
         const form = box.closest("form");
         form.elements.item_id.value = "";
-        form.elements.input.value = JSON.stringify(await inputOf(file, shape, box.dataset.prepared === "yes"));
+        try {
+          const input = await inputOf(file, shape, box.dataset.prepared === "yes");
+          form.elements.input.value = JSON.stringify(input);
+        } catch {
+          form.elements.input.value = "";
+          tell("The browser cannot read this image.");
+        }
       });
     });
   };

@@ -1,0 +1,223 @@
+"""Pages in a real browser; every test also fails on an error of the console."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from compat.verdict import Outcome
+from registry.catalog.models import ModelVersion
+from tests import browser as browsers
+from tests.builders import registry as make
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def cookie(live_server) -> dict[str, str]:
+    """The session of ada, who may see everything."""
+    client = Client()
+    client.force_login(make.a_user("ada"))
+    return {
+        "name": "sessionid",
+        "value": client.cookies["sessionid"].value,
+        "url": live_server.url,
+    }
+
+
+@pytest.fixture
+def seen(page: Page, cookie) -> Page:
+    """A browser in which ada is logged in."""
+    page.context.add_cookies([cookie])
+    return page
+
+
+@pytest.fixture
+def bare(browser: browsers.Browser, live_server, cookie) -> Iterator[Page]:
+    """A telephone on which no script runs."""
+    context = browser.new_context(
+        base_url=live_server.url, viewport=PHONE, java_script_enabled=False
+    )
+    context.add_cookies([cookie])
+    yield context.new_page()
+    context.close()
+
+
+def assert_nothing_is_cut_off(page: Page) -> None:
+    width = page.viewport_size["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_logging_in_and_out(page: Page):
+    user = make.a_user("ada")
+    user.set_password("a long password 1843")
+    user.save()
+
+    page.goto("/ledger/")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill("a long password 1843")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Ledger")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [{"width": 1400, "height": 900}, PHONE], ids=["desk", "phone"])
+def test_pages_of_models_fit_their_screen(seen: Page, size):
+    alias = make.a_promoted_upgrade(make.an_alias(make.a_model("m"))).alias
+    upgrade = make.a_judged_upgrade(alias, outcome=Outcome.FAILED)
+    seen.set_viewport_size(size)
+
+    for path in ("/", "/models/", "/models/m/", "/models/m/versions/1/", "/models/m/upload/",
+                 "/models/m/aliases/production/", "/upgrades/", "/policies/",
+                 f"/upgrades/{upgrade.pk}/", "/evaluation-sets/", "/new/evaluation-set/", "/ledger/"):  # fmt: skip
+        seen.goto(path)
+        assert_nothing_is_cut_off(seen)
+
+
+def test_a_candidate_is_uploaded_and_its_inspection_followed(seen: Page, tmp_path: Path):
+    make.a_model("m")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(make.model_bytes())
+
+    seen.goto("/models/m/upload/")
+    seen.get_by_label("ONNX file").set_input_files(file)
+    seen.get_by_role("button", name="Upload the candidate").click()
+    expect(seen.locator("#progress")).to_contain_text("inspecting")
+    version = ModelVersion.objects.get()
+    job = make.inspection.claim(version_id=version.pk)
+    make.inspection.refuse(job=job, code="invalid_graph", detail="the graph does not parse")
+    make.advance(upgrade_id=version.upgrades.get().pk)
+
+    expect(seen.locator("#progress")).to_contain_text("the graph does not parse")
+    assert seen.locator("[hx-trigger]").count() == 0
+
+
+def test_a_wrong_upload_is_told_in_place(seen: Page, tmp_path: Path):
+    make.a_model("m")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"\x80\x04 a pickle")
+
+    seen.goto("/models/m/upload/")
+    seen.get_by_label("ONNX file").set_input_files(file)
+    seen.get_by_role("button", name="Upload the candidate").click()
+
+    expect(seen.locator("#upload")).to_contain_text("wrong_file_type")
+
+
+def test_a_passed_candidate_is_promoted_and_rolled_back(seen: Page):
+    alias = make.a_promoted_upgrade(make.an_alias(make.a_model("m"))).alias
+    upgrade = make.a_judged_upgrade(alias)
+
+    seen.goto(f"/upgrades/{upgrade.pk}/")
+    seen.get_by_role("link", name="Promote …").click()
+    seen.get_by_label("Reason").fill("fewer errors")
+    seen.get_by_role("button", name="Promote m:2").click()
+    expect(seen.locator("#messages")).to_contain_text("m@production names m:2.")
+    seen.get_by_role("link", name="Roll back …").click()
+    seen.get_by_role("link", name="Choose").click()
+    seen.get_by_label("Reason").fill("complaints")
+    seen.get_by_role("button", name="Roll back to m:1").click()
+
+    expect(seen.locator("#messages")).to_contain_text("m@production names m:1 again.")
+
+
+def test_a_verdict_appears_by_itself(seen: Page):
+    upgrade = make.an_upgrade()
+    make.a_pin(upgrade.alias)
+    make.advance(upgrade_id=upgrade.pk)
+
+    seen.goto(f"/upgrades/{upgrade.pk}/")
+    expect(seen.locator("#progress")).to_contain_text("evaluating")
+    make.judge(upgrade)
+
+    expect(seen.get_by_role("link", name="Promote …")).to_be_visible()
+
+
+def test_flips_show_their_pictures(seen: Page):
+    upgrade = make.a_judged_upgrade(make.a_promoted_upgrade().alias)
+
+    seen.goto(f"/upgrades/{upgrade.pk}/")
+    seen.get_by_role("link", name="browse all").click()
+
+    picture = seen.locator(".flip img").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
+
+
+def test_an_image_becomes_numbers_in_the_browser(seen: Page, tmp_path: Path):
+    gallery = make.a_gallery(name="g")
+    encoder = ModelVersion.objects.filter(pk=gallery.live_view.encoder_id)
+    manifest = encoder.get().manifest
+    manifest["input"]["shape"] = [1, 2, 3]
+    encoder.update(manifest=manifest)
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (30, 20), (0, 255, 0)).save(picture)
+
+    seen.goto("/galleries/g/")
+    seen.get_by_label("or like an image").set_input_files(picture)
+    box = seen.locator("textarea[name=input]")
+    expect(box).not_to_have_value("")
+
+    numbers = json.loads(box.input_value())
+    assert [len(numbers), len(numbers[0]), len(numbers[0][0])] == [1, 2, 3]
+    assert {n for row in numbers[0] for n in row} == {150}  # the luminance of pure green
+
+
+def test_a_file_that_is_no_image_is_told(seen: Page, tmp_path: Path):
+    gallery = make.a_gallery(name="g")
+    encoder = ModelVersion.objects.filter(pk=gallery.live_view.encoder_id)
+    manifest = encoder.get().manifest
+    manifest["input"]["shape"] = [3, 8, 8]
+    encoder.update(manifest=manifest)
+    file = tmp_path / "picture.png"
+    file.write_bytes(b"no picture")
+
+    seen.goto("/galleries/g/")
+    seen.get_by_label("or like an image").set_input_files(file)
+
+    expect(seen.locator("#messages")).to_contain_text("cannot read this image")
+
+
+def test_the_chain_is_verified_and_a_token_issued(seen: Page):
+    make.a_promoted_upgrade()
+
+    seen.goto("/ledger/")
+    seen.get_by_role("button", name="Verify the chain").click()
+    expect(seen.locator("#messages")).to_contain_text("Verified")
+    seen.goto("/tokens/")
+    seen.get_by_label("Name").fill("pipeline")
+    seen.get_by_role("button", name="Issue").click()
+
+    expect(seen.locator(".secret")).to_contain_text("grt_")
+
+
+def test_without_a_script_everything_is_reached(bare: Page):
+    bare.goto("/")
+    bare.locator(".side-button").click()
+    bare.get_by_role("navigation").get_by_role("link", name="Models").click()
+    bare.get_by_role("link", name="Register a model").first.click()
+    bare.get_by_label("Name").fill("m")
+    bare.get_by_role("button", name="Register").click()
+
+    expect(bare.get_by_role("heading", name="m", exact=True)).to_be_visible()
+
+
+def test_without_a_script_a_candidate_is_uploaded(bare: Page, tmp_path: Path):
+    make.a_model("m")
+    file = tmp_path / "model.onnx"
+    file.write_bytes(make.model_bytes())
+
+    bare.goto("/models/m/upload/")
+    bare.get_by_label("ONNX file").set_input_files(file)
+    bare.get_by_role("button", name="Upload the candidate").click()
+
+    expect(bare.locator("#progress")).to_contain_text("inspecting")
+    assert bare.locator('meta[http-equiv="refresh"]').count() == 1
