@@ -24,6 +24,7 @@ def junit(report: Report) -> str:
             _case(suite, line)
     verdict = SubElement(root, "testsuite", name="verdict")
     case = SubElement(verdict, "testcase", classname=_text(report.alias), name="verdict")
+    SubElement(case, "system-out").text = _text(report.sentence)
     if report.standing is not Standing.PASSED:
         kind = "failure" if report.standing is Standing.FAILED else "error"
         _result(case, kind, report.standing, f"{report.sentence}; {report.url}")

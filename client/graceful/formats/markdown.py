@@ -6,7 +6,7 @@ from graceful.report import Line, Report
 from graceful.text import interval, printable
 
 HEAD = "| outcome | rule | on | value | interval | asked | samples | reason |"
-SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]()<>!|~&])")
 
 
 def markdown(report: Report) -> str:
