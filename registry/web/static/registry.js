@@ -58,9 +58,10 @@
   const grid = ({ width, height }, value) =>
     Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => value(4 * (y * width + x))));
 
-  const inputOf = async (file, shape, isPrepared) => {
+  // Preprocessing takes images (rows of pixels); without it, the graph's own shape is sent.
+  const inputOf = async (file, shape, isPrepared, isSized) => {
     const channels = shape.length === 3 ? shape[0] : 1;
-    const pixels = await pixelsOf(file, isPrepared ? null : shape.slice(-2));
+    const pixels = await pixelsOf(file, isSized ? null : shape.slice(-2));
     if (isPrepared && channels === 3) return grid(pixels, (at) => Array.from(pixels.rgba.slice(at, at + 3)));
     if (isPrepared) return grid(pixels, (at) => grey(pixels.rgba, at));
     if (shape.length === 2) return grid(pixels, (at) => grey(pixels.rgba, at));
@@ -79,7 +80,8 @@
         const form = box.closest("form");
         form.elements.item_id.value = "";
         try {
-          const input = await inputOf(file, shape, box.dataset.prepared === "yes");
+          const input = await inputOf(
+            file, shape, box.dataset.prepared === "yes", box.dataset.sized === "yes");
           form.elements.input.value = JSON.stringify(input);
         } catch {
           form.elements.input.value = "";

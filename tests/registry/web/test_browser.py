@@ -75,9 +75,11 @@ def test_pages_of_models_fit_their_screen(seen: Page, size):
     upgrade = make.a_judged_upgrade(alias, outcome=Outcome.FAILED)
     seen.set_viewport_size(size)
 
-    for path in ("/", "/models/", "/models/m/", "/models/m/versions/1/", "/models/m/upload/",
-                 "/models/m/aliases/production/", "/upgrades/", "/policies/",
-                 f"/upgrades/{upgrade.pk}/", "/evaluation-sets/", "/new/evaluation-set/", "/ledger/"):  # fmt: skip
+    for path in (
+        *("/", "/models/", "/models/m/", "/models/m/versions/1/", "/models/m/upload/"),
+        *("/models/m/aliases/production/", "/upgrades/", f"/upgrades/{upgrade.pk}/"),
+        *("/policies/", "/evaluation-sets/", "/new/evaluation-set/", "/tokens/", "/ledger/"),
+    ):
         seen.goto(path)
         assert_nothing_is_cut_off(seen)
 
@@ -152,12 +154,38 @@ def test_flips_show_their_pictures(seen: Page):
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
 
 
-def test_an_image_becomes_numbers_in_the_browser(seen: Page, tmp_path: Path):
+RESCALE = {"do_rescale": True, "rescale_factor": 0.5}
+RESIZE = {"do_resize": True, "size": {"height": 2, "width": 3}, "resample": 2}
+
+
+def a_gallery_that_takes(shape, preprocessing=None):
+    """Open a gallery whose live encoder has this input."""
     gallery = make.a_gallery(name="g")
     encoder = ModelVersion.objects.filter(pk=gallery.live_view.encoder_id)
     manifest = encoder.get().manifest
-    manifest["input"]["shape"] = [1, 2, 3]
-    encoder.update(manifest=manifest)
+    manifest["input"]["shape"] = shape
+    encoder.update(manifest=manifest | ({"preprocessing": preprocessing} if preprocessing else {}))
+
+
+def shape_of(numbers):
+    return [len(numbers), *shape_of(numbers[0])] if isinstance(numbers, list) else []
+
+
+@pytest.mark.parametrize(
+    ("shape", "preprocessing", "sent"),
+    [
+        ([1, 2, 3], None, [1, 2, 3]),
+        ([2, 3], None, [2, 3]),
+        ([3, 2, 3], None, [3, 2, 3]),
+        ([1, 2, 3], RESCALE, [2, 3]),
+        ([3, 2, 3], RESCALE, [2, 3, 3]),
+        ([3, 2, 3], RESCALE | RESIZE, [20, 30, 3]),
+    ],
+)
+def test_an_image_becomes_numbers_in_the_browser(
+    seen: Page, tmp_path: Path, shape, preprocessing, sent
+):
+    a_gallery_that_takes(shape, preprocessing)
     picture = tmp_path / "picture.png"
     Image.new("RGB", (30, 20), (0, 255, 0)).save(picture)
 
@@ -166,17 +194,22 @@ def test_an_image_becomes_numbers_in_the_browser(seen: Page, tmp_path: Path):
     box = seen.locator("textarea[name=input]")
     expect(box).not_to_have_value("")
 
-    numbers = json.loads(box.input_value())
-    assert [len(numbers), len(numbers[0]), len(numbers[0][0])] == [1, 2, 3]
-    assert {n for row in numbers[0] for n in row} == {150}  # the luminance of pure green
+    assert shape_of(json.loads(box.input_value())) == sent
+
+
+def test_grey_is_the_luminance(seen: Page, tmp_path: Path):
+    a_gallery_that_takes([2, 3])
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (30, 20), (0, 255, 0)).save(picture)
+
+    seen.goto("/galleries/g/")
+    seen.get_by_label("or like an image").set_input_files(picture)
+
+    expect(seen.locator("textarea[name=input]")).to_have_value("[[150,150,150],[150,150,150]]")
 
 
 def test_a_file_that_is_no_image_is_told(seen: Page, tmp_path: Path):
-    gallery = make.a_gallery(name="g")
-    encoder = ModelVersion.objects.filter(pk=gallery.live_view.encoder_id)
-    manifest = encoder.get().manifest
-    manifest["input"]["shape"] = [3, 8, 8]
-    encoder.update(manifest=manifest)
+    a_gallery_that_takes([3, 8, 8])
     file = tmp_path / "picture.png"
     file.write_bytes(b"no picture")
 
