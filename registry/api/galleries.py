@@ -24,9 +24,10 @@ from registry.galleries.selectors import (
     batch_numbered,
     galleries,
     gallery_named,
-    live_view,
+    live_pointer,
     segments_of,
     stored_vectors,
+    view_plan,
 )
 from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import insert_vectors, submit_inputs
@@ -251,10 +252,13 @@ def read_gallery(request: Request, gallery: str) -> Response:
 )
 def read_live_view(request: Request, gallery: str) -> HttpResponse:
     """Read which encoder answers which segment now; the ETag is the epoch."""
-    live = live_view(gallery)
-    etag = f'"{live.gallery_id}.{live.epoch}"'
-    response = Response(LiveOut(live).data, headers={"ETag": etag, "Cache-Control": "no-cache"})
-    return get_conditional_response(request, etag=etag, response=response)
+    pointer = live_pointer(gallery)
+    etag = f'"{pointer.view_id}.{pointer.epoch}"'
+    known = get_conditional_response(request, etag=etag)
+    if known is not None:
+        return known
+    live = view_plan(pointer.view_id).at(pointer)
+    return Response(LiveOut(live).data, headers={"ETag": etag, "Cache-Control": "no-cache"})
 
 
 @operation(

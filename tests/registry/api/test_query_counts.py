@@ -68,7 +68,7 @@ LISTS = {
     "upgrades": (make.a_judged_upgrade, 2),
     "galleries": (gallery, 2),
     "galleries/faces": (segment, 5),
-    "galleries/faces/live": (segment, 3),
+    "galleries/faces/live": (segment, 4),
     "ledger": (make.a_model, 2),
     "events": (make.a_judged_upgrade, 2),
     "tokens": (make.a_token, 2),
