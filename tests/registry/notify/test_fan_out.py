@@ -112,11 +112,11 @@ def test_the_cost_does_not_grow_with_the_events(django_assert_num_queries):
 def test_of_many_that_fan_out_at_once_each_event_is_sent_once():
     subscription = build.a_subscription(make.a_user())
     happen(10)
-    barrier = threading.Barrier(4)
+    barrier, looked_at = threading.Barrier(4), []
 
     def work():
         barrier.wait(timeout=20)
-        fanning.fan_out()
+        looked_at.append(fanning.fan_out())
         connections.close_all()
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -126,3 +126,4 @@ def test_of_many_that_fan_out_at_once_each_event_is_sent_once():
         thread.join(timeout=30)
 
     assert subscription.deliveries.count() == 10
+    assert sorted(looked_at) == [0, 0, 0, 10]
