@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from graceful.answers import Edge
+from graceful.answers import Edge, Registered
 from graceful.client import PRODUCTION
 from graceful.commands.gate import awaited
 from graceful.commands.progress import Transfer
@@ -23,7 +23,7 @@ from graceful.commands.root import (
 from graceful.errors import UsageError
 from graceful.formats import Format, render
 from graceful.report import report_on
-from graceful.standing import EXIT
+from graceful.standing import EXIT, Standing
 from graceful.text import facts
 
 FileOption = Annotated[Path, typer.Option(exists=True, dir_okay=False)]
@@ -54,6 +54,9 @@ def push(
         bool, typer.Option("--wait", help="Wait for the verdict, and exit as gate does.")
     ] = False,
     timeout: TimeoutOption = PATIENCE_S,
+    print_number: Annotated[
+        bool, typer.Option("--print-number", help="Write the version's number and nothing else.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format")] = Format.TABLE,
 ) -> None:
     """Register a version and open the upgrade of an alias to it.
@@ -72,26 +75,27 @@ def push(
             alias=alias,
             progress=Transfer(),
         )
-        upgrade = registered["upgrade"]
-        link = f"{client.url}/upgrades/{upgrade}/"
+        link = f"{client.url}/upgrades/{registered['upgrade']}/"
         say(f"{registered['version']['version']}: {link}")
         if wait:
-            report = report_on(awaited(client, upgrade, timeout), client.url)
-    if wait:
+            report = report_on(awaited(client, registered["upgrade"], timeout), client.url)
+    if print_number:
+        show(str(registered["version"]["number"]))
+    elif wait:
         show(render(report, form))
-        raise typer.Exit(EXIT[report.standing])
-    version = registered["version"]
-    if form is Format.JSON:
-        show_json(
-            {
-                "version": version["version"],
-                "number": version["number"],
-                "upgrade": upgrade,
-                "url": link,
-            }
-        )
     else:
-        show(facts([("version", version["version"]), ("upgrade", upgrade), ("link", link)]))
+        _show_registered(registered, link, form)
+    raise typer.Exit(EXIT[report.standing] if wait else EXIT[Standing.PASSED])
+
+
+def _show_registered(registered: Registered, link: str, form: Format) -> None:
+    version = registered["version"]
+    about = {"version": version["version"], "number": version["number"]}
+    about |= {"upgrade": registered["upgrade"], "link": link}
+    if form is Format.JSON:
+        show_json(about)
+    else:
+        show(facts(about.items()))
 
 
 def _edge(text: str) -> Edge:
