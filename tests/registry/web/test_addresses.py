@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from registry.web import urls
+from registry.web.pages import home
 from tests.builders import registry as make
 
 PUBLIC = {"login", "logout"}
@@ -99,6 +100,27 @@ def test_a_post_without_its_token_is_refused(db, pattern):
 
     assert response.status_code == 403
     assert b"csrf_failed" in response.content
+
+
+def test_an_unknown_address_is_a_page_for_everybody(pages, client):
+    for visitor in (pages, client):
+        response = visitor.get("/nowhere/")
+        assert response.status_code == 404
+        assert b"There is nothing at this address." in response.content
+
+
+def test_what_breaks_is_a_page_that_says_nothing_of_the_inside(pages, monkeypatch):
+    def broken():
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr(home, "aliases_serving", broken)
+    pages.raise_request_exception = False
+
+    response = pages.get("/")
+
+    assert response.status_code == 500
+    assert b"Something broke on our side" in response.content
+    assert b"the inside" not in response.content
 
 
 def test_an_unknown_object_shows_its_code(pages):

@@ -43,6 +43,10 @@ def test_markdown_is_rendered():
         assert part in html
 
 
+def test_html_in_a_card_is_shown_as_text():
+    assert "&lt;b&gt;bold&lt;/b&gt;" in render_card("<b>bold</b> words")
+
+
 def test_a_link_carries_no_referrer():
     html = render_card("[docs](https://docs.example/a)")
 
