@@ -9,7 +9,7 @@ from registry.audit.services.record import record_refusal
 from registry.core.errors import NotPermittedError, RegistryError, UnknownObjectError
 
 POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )

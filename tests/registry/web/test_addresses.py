@@ -158,6 +158,8 @@ def test_every_page_runs_no_inline_script(pages):
 
     for path in ("/", "/models/", "/upgrades/", "/upgrades/1/", "/tokens/"):
         response = pages.get(path)
-        assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+        policy = response.headers["Content-Security-Policy"]
+        assert "script-src 'self'; style-src 'self';" in policy
+        assert "unsafe" not in policy
         assert b"<script>" not in response.content
         assert b" onclick=" not in response.content
