@@ -100,6 +100,8 @@ DATABASES["default"]["ATOMIC_REQUESTS"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 4 << 30, minimum=1)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_TEMP_DIR = REGISTRY_DATA_DIR / "spool"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True, mode=0o700)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 << 20
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -24,6 +24,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "wrong_producer": ((400, 409), "the vector is not of the gallery's live encoder"),
     "wrong_dimension": ((400,), "a vector has another length than the segment's"),
     "not_finite": ((400,), "a vector holds a number that float32 cannot hold"),
+    "zero_vector": ((400,), "under cosine distance the zero vector has no direction"),
     "duplicate_id": ((400,), "an item id is empty, too long, or named twice"),
     "invalid_query": ((400,), "a search names exactly one of vector, input and item_id"),
     "invalid_k": ((400,), "k is a whole number from 1 to 1000"),

@@ -279,6 +279,7 @@ def read_live_view(request: Request, gallery: str) -> HttpResponse:
         "wrong_producer",
         "wrong_dimension",
         "not_finite",
+        "zero_vector",
         "duplicate_item",
         "epoch_moved",
     ],

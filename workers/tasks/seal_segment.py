@@ -31,6 +31,8 @@ def seal_segment(segment_id: int) -> None:
                     "row_count", f"{built['rows']} rows on disk, {job.rows} in the database"
                 )
             index = files.write_file(place.folder / "index.faiss")
+            if index.digest != built["sha256"]:
+                raise PermanentError("index_corrupt", "the index changed on its way to the disk")
     except PermanentError as exc:
         seal.fail(job=job, code=exc.code, detail=exc.detail)
     except TransientError:

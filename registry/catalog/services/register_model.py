@@ -11,6 +11,8 @@ from registry.audit.services.record import record
 from registry.catalog.models import RegisteredModel
 from registry.core.errors import DuplicateError, InvalidInputError
 
+LONGEST_DESCRIPTION = 300
+
 
 @transaction.atomic
 def register_model(
@@ -23,6 +25,8 @@ def register_model(
         DuplicateError: the name is taken.
     """
     require_slug(name)
+    if len(description) > LONGEST_DESCRIPTION:
+        raise InvalidInputError("a description has at most 300 characters")
     if task not in set(Task):
         raise InvalidInputError(f"task must be one of {', '.join(Task)}", code="unknown_task")
     try:

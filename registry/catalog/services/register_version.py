@@ -11,6 +11,7 @@ from django.utils import timezone
 from registry.audit.services.record import record
 from registry.catalog.manifest import ManifestError, validate, version_digest
 from registry.catalog.models import Artifact, LineageEdge, ModelVersion, RegisteredModel
+from registry.catalog.services.add_parent import require_relation
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import DuplicateError, InvalidInputError, UnknownObjectError
 
@@ -43,12 +44,13 @@ def register_version(
         UnknownObjectError: no such model.
         InvalidInputError: the manifest is not valid, is for another task, or does not go with
             what was uploaded.
-        DuplicateError: the line holds a version of the same digest.
+        DuplicateError: the line holds a version of the same digest, or a parent is named twice.
     """
     model = RegisteredModel.objects.select_for_update().filter(name=model_name).first()
     if model is None:
         raise UnknownObjectError(f"no model {model_name}", code="unknown_model")
-    _require_manifest(manifest, model, artifact)
+    manifest = _checked_manifest(manifest, model, artifact)
+    _require_parents(parents)
     digest = version_digest(artifact.digest if artifact else "", manifest)
     same = model.versions.filter(digest=digest).exclude(state=ModelVersion.State.REFUSED).first()
     if same is not None:
@@ -84,11 +86,12 @@ def register_version(
     return version
 
 
-def _require_manifest(
+def _checked_manifest(
     manifest: dict[str, Any], model: RegisteredModel, artifact: Artifact | None
-) -> None:
+) -> dict[str, Any]:
+    """Return the manifest with its numbers in canonical form."""
     try:
-        validate(manifest)
+        manifest = validate(manifest)
     except ManifestError as exc:
         raise InvalidInputError(f"manifest: {exc}", code="invalid_manifest") from exc
     if manifest["task"] != model.task:
@@ -101,3 +104,11 @@ def _require_manifest(
             "format recorded goes without a file, every other format with one",
             code="manifest_mismatch",
         )
+    return manifest
+
+
+def _require_parents(parents: Sequence[Parent]) -> None:
+    for parent in parents:
+        require_relation(parent.relation)
+    if len(set(parents)) < len(parents):
+        raise DuplicateError("a parent is named twice", code="duplicate_parent")

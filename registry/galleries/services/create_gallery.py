@@ -22,7 +22,7 @@ def create_gallery(
 
     Raises:
         InvalidInputError: no slug, or the model embeds nothing.
-        ConflictError: the alias names no version yet, or one of recorded outputs.
+        ConflictError: the alias names no version yet.
         DuplicateError: the name is taken.
     """
     require_slug(name)

@@ -24,6 +24,10 @@ ROWS_AT_ONCE = 2000
 """Rows in one INSERT statement (chosen; SQLite bounds the number of parameters)."""
 
 
+LARGEST_SQUARE = 1e37
+"""Squared length above which a product of two vectors leaves the range of float32."""
+
+
 @dataclass(frozen=True)
 class InsertJob:
     """What a worker needs to embed a batch: it is bound to the epoch that it was claimed in."""
@@ -77,7 +81,7 @@ def insert_vectors(
             f"{gallery} takes vectors of {segment.producer}, not of {producer}",
             code="wrong_producer",
         )
-    chunk = _packed(ids, vectors, segment.dimension)
+    chunk = _packed(ids, vectors, segment.dimension, segment.distance)
     digest = segment_store(pointer.pk, segment.pk).write([chunk], max_bytes=len(chunk)).digest
     with transaction.atomic():
         batch = InsertBatch.objects.create(
@@ -194,7 +198,9 @@ def _require_new_ids(gallery_id: int, ids: Sequence[str]) -> None:
             raise DuplicateError(f"item {held} is in the gallery already", code="duplicate_item")
 
 
-def _packed(ids: Sequence[str], vectors: Sequence[Sequence[float]], dimension: int) -> bytes:
+def _packed(
+    ids: Sequence[str], vectors: Sequence[Sequence[float]], dimension: int, distance: str
+) -> bytes:
     """Return the vectors as float32 rows after checking every number and id."""
     if not ids or len(ids) != len(vectors):
         raise InvalidInputError("as many ids as vectors, at least one", code="invalid_items")
@@ -208,6 +214,18 @@ def _packed(ids: Sequence[str], vectors: Sequence[Sequence[float]], dimension: i
                 code="wrong_dimension",
             )
         packed.extend(vector)
-        if not all(map(math.isfinite, packed[-dimension:])):
-            raise InvalidInputError(f"item {external_id} is not finite", code="not_finite")
+        _require_direction(external_id, packed[-dimension:], distance)
     return packed.tobytes()
+
+
+def _require_direction(external_id: str, vector: Sequence[float], distance: str) -> None:
+    """Refuse what no query can be compared with: one such row would spoil its whole segment."""
+    square = math.fsum(x * x for x in vector)
+    if not square <= LARGEST_SQUARE:
+        raise InvalidInputError(
+            f"item {external_id} is not finite, or too long for float32", code="not_finite"
+        )
+    if distance == "cosine" and square == 0:
+        raise InvalidInputError(
+            f"item {external_id} is the zero vector: it has no direction", code="zero_vector"
+        )

@@ -21,11 +21,19 @@ from registry.evaluation.models import SetRevision
 from registry.upgrades.models import AliasGate, EvaluationPin, Policy, PolicyRevision
 
 DEFAULT_ALIAS = "production"
+LONGEST_ALIAS = 50
 
 
 @transaction.atomic
 def ensure_alias(*, model: RegisteredModel, name: str = DEFAULT_ALIAS) -> Alias:
-    """Return the alias with its gate, opening both with the task's default policy when new."""
+    """Return the alias with its gate, opening both with the task's default policy when new.
+
+    Raises:
+        InvalidInputError: the name is no slug of at most 50 characters.
+    """
+    require_slug(name)
+    if len(name) > LONGEST_ALIAS:
+        raise InvalidInputError("the name of an alias has at most 50 letters", code="invalid_name")
     alias, _ = Alias.objects.get_or_create(model=model, name=name)
     if not AliasGate.objects.filter(alias=alias).exists():
         AliasGate.objects.get_or_create(

@@ -54,7 +54,7 @@ def promote(
                 transaction.set_rollback(True)
             return promotion
     except RegistryError as exc:
-        if not dry_run:
+        if not dry_run and not isinstance(exc, UnknownObjectError):
             exc.refusal = Refusal("upgrade.promote", f"upgrade:{upgrade_id}")
         raise
 

@@ -96,6 +96,8 @@ def test_views_cannot_be_changed(gallery):
         (["a"], [[1.0, 2.0]], "wrong_dimension"),
         (["a"], [[1.0, 2.0, 3.0, float("nan")]], "not_finite"),
         (["a"], [[1.0, 2.0, 3.0, 1e39]], "not_finite"),
+        (["a"], [[1.0, 2.0, 3.0, 1e19]], "not_finite"),
+        (["a"], [[0.0, 0.0, 0.0, 0.0]], "zero_vector"),
         (["a", "a"], [[1.0] * 4] * 2, "duplicate_id"),
         ([""], [[1.0] * 4], "duplicate_id"),
         ([], [], "invalid_items"),
