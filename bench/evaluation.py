@@ -1,6 +1,6 @@
 """Samples a second through the runner, and exact retrieval as a share of a matrix product.
 
-    python -m bench.evaluation
+python -m bench.evaluation
 """
 
 import statistics

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from compat.measurement import CODE_VERSION
 from compat.plan import CutoverPlan
-from compat.verdict import Outcome
 from registry.catalog.models import ModelVersion
 from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, Outputs, SetRevision
@@ -12,6 +11,7 @@ from registry.galleries.models import Gallery
 from registry.galleries.services.cutover import plan_for
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.coverage import stored_evidence
+from registry.upgrades.services.promote import covering_evidence
 from registry.upgrades.services.situation import Situation, situation_of
 
 
@@ -52,12 +52,7 @@ class Step:
 def galleries_after(upgrade: Upgrade) -> list[GalleryPreview]:
     """Return what promoting this upgrade would do to each gallery that follows its alias."""
     situation = situation_of(upgrade)
-    covered = {
-        entry["producer_digest"]
-        for entry in (upgrade.verdict.coverage if upgrade.verdict else [])
-        if entry["outcome"] == Outcome.PASSED
-    }
-    forth = {p.pk: "this verdict" for p in situation.producers if p.digest in covered}
+    forth = covering_evidence(upgrade, situation)
     back = _evidence_of_incumbent(situation)
     previews = []
     for gallery in Gallery.objects.filter(alias=upgrade.alias_id).order_by("pk"):

@@ -72,7 +72,7 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:
     state = next_state(State(upgrade.state), "promote")
     situation = situation_of(upgrade)
     _require_pass(upgrade, situation)
-    evidence = _evidence(upgrade, situation)
+    evidence = covering_evidence(upgrade, situation)
     move = move_alias(
         alias=situation.alias,
         to_version=upgrade.candidate,
@@ -89,6 +89,17 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:
     upgrade.save(update_fields=["state", "changed_at"])
     note_move("upgrade.promote", upgrade, move, cutovers, actor)
     return Promotion(upgrade, move, tuple(cutovers))
+
+
+def covering_evidence(upgrade: Upgrade, situation: Situation) -> dict[int, str]:
+    """Return, for each producer that the verdict covers, the reference to it."""
+    passed = {
+        entry["producer_digest"]
+        for entry in (upgrade.verdict.coverage if upgrade.verdict else [])
+        if entry["outcome"] == Outcome.PASSED
+    }
+    reference = f"verdict:{upgrade.verdict_id}"
+    return {p.pk: reference for p in situation.producers if p.digest in passed}
 
 
 def lock(alias_id: int) -> list[Gallery]:
@@ -138,17 +149,6 @@ def _require_pass(upgrade: Upgrade, situation: Situation) -> None:
     if outcome_now(upgrade) != Outcome.PASSED:
         raise GateNotPassedError(f"the verdict on {upgrade.candidate} is {upgrade.verdict.outcome}")
     require_approvals(upgrade)
-
-
-def _evidence(upgrade: Upgrade, situation: Situation) -> dict[int, str]:
-    """Return, for each producer that the verdict covers, the reference to it."""
-    passed = {
-        entry["producer_digest"]
-        for entry in upgrade.verdict.coverage
-        if entry["outcome"] == Outcome.PASSED
-    }
-    reference = f"verdict:{upgrade.verdict_id}"
-    return {p.pk: reference for p in situation.producers if p.digest in passed}
 
 
 def _cut_over(
