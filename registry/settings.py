@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from compat.verdict import Outcome
 from registry.core import env
 from registry.core.secrets import secret
 
@@ -151,6 +152,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "OutcomeEnum": [outcome.value for outcome in Outcome],
+        "FlipKindEnum": ["negative", "positive"],
+        "DecisionKindEnum": ["approve", "reject"],
+        "VerdictKindEnum": ["comparison", "first_version"],
+        "MoveKindEnum": ["promote", "roll_back"],
+        "UploadKindEnum": ["model", "table"],
+        "InspectionStateEnum": ["inspecting", "ready", "refused"],
+        "UpgradeStateEnum": [
+            *("evaluating", "judged", "promoted", "rolled_back", "replaced", "withdrawn"),
+            *("rejected", "refused"),
+        ],
+        "WorkStateEnum": ["queued", "running", "done", "failed"],
+        "StepStateEnum": ["missing", "queued", "running", "done", "failed"],
+    },
 }
 SILENCED_SYSTEM_CHECKS: list[str] = []
 LOGGING = {
