@@ -3,10 +3,11 @@
 import hashlib
 import io
 import json
+import threading
 
 import httpx
 import pytest
-from graceful import Client, RefusedError, UnreachableError, UsageError
+from graceful import Client, GracefulError, RefusedError, UnreachableError, UsageError
 from graceful.access import Access
 from graceful.commands.progress import Transfer
 from graceful.transport import Transport
@@ -108,6 +109,30 @@ def test_another_attempt_goes_on_where_the_first_gave_up(way, file):
 
     assert [offset for offset, _ in second.sent] == [2000, 3000, 4000]
     assert UploadSession.objects.count() == 1
+
+
+def test_several_at_once_send_one_file_together(way, file, registry):
+    make.a_model("digits")
+    start, sent, troubles = threading.Barrier(4), [], []
+
+    def push():
+        transport = way()
+        start.wait()
+        try:
+            sent.append(send(transport, file))
+        except GracefulError as exc:
+            troubles.append(exc)
+
+    threads = [threading.Thread(target=push) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert troubles == []
+    assert len(set(sent)) == 1
+    registered = registry.push("digits", file, make.a_manifest())
+    assert registered["version"]["artifact"] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def test_an_upload_that_the_registry_removed_meanwhile_is_named(way, file):
