@@ -123,8 +123,8 @@ def mean_settles_at(
     distance = abs(estimate - threshold)
     if distance == 0:
         return None
-    n = math.ceil((NormalDist().inv_cdf(confidence) * spread / distance) ** 2)
-    return n if n <= limit else None
+    ratio = NormalDist().inv_cdf(confidence) * spread / distance
+    return None if ratio > math.sqrt(limit) else math.ceil(ratio**2)
 
 
 def _require_counts(count: int, n: int) -> None:

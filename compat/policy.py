@@ -33,7 +33,11 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One requirement on one measurement, on the whole of every pinned evaluation set."""
+    """One requirement on one measurement, on every pinned evaluation set.
+
+    ``slices`` names what it is held against instead of the whole set: ``column=value``,
+    ``column=*`` for each value of a column, or ``*`` for each slice. Each must hold by itself.
+    """
 
     name: str
     measurement: str
@@ -41,6 +45,7 @@ class Rule:
     threshold: float
     basis: Basis = Basis.BOUND
     min_support: int = 1
+    slices: tuple[str, ...] = ()
     advisory: bool = False
     rationale: str = ""
 
@@ -187,8 +192,11 @@ def _rules(value: Any, path: str) -> tuple[Rule, ...]:
     names = [rule.name for rule in rules]
     if len(set(names)) < len(names):
         raise PolicyError(path, "two rules have the same name")
-    if all(rule.advisory for rule in rules):
+    blocking = [rule for rule in rules if not rule.advisory]
+    if not blocking:
         raise PolicyError(path, "at least one rule must block: an empty policy is not a pass")
+    if not any(map(_can_fail, blocking)):
+        raise PolicyError(path, "no rule can fail: the worst candidate would pass")
     return rules
 
 
@@ -197,7 +205,7 @@ def _rule(value: Any, path: str) -> Rule:
         value,
         path,
         {"name", "measurement", "bound", "threshold"},
-        {"basis", "min_support", "advisory", "rationale"},
+        {"basis", "min_support", "slices", "advisory", "rationale"},
     )
     advisory = value.get("advisory", False)
     if not isinstance(advisory, bool):
@@ -209,6 +217,7 @@ def _rule(value: Any, path: str) -> Rule:
         threshold=_number(value["threshold"], f"{path}.threshold"),
         basis=_choice(Basis, value.get("basis", Basis.BOUND), f"{path}.basis"),
         min_support=_support(value.get("min_support", 1), f"{path}.min_support"),
+        slices=_slices(value.get("slices", []), f"{path}.slices"),
         advisory=advisory,
         rationale=str(value.get("rationale", "")),
     )
@@ -260,3 +269,20 @@ def _support(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise PolicyError(path, "must be a whole number of at least 1")
     return value
+
+
+def _slices(value: Any, path: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise PolicyError(path, 'must be a list such as ["column=value", "column=*", "*"]')
+    for item in value:
+        if not isinstance(item, str) or (item != "*" and not all(item.partition("="))):
+            raise PolicyError(path, f"{item!r} is not column=value, column=* or *")
+    return tuple(value)
+
+
+def _can_fail(rule: Rule) -> bool:
+    """Whether the worst value that a share or a difference of shares can take breaks the rule."""
+    if rule.bound is Bound.AT_MOST:
+        return rule.threshold < 1
+    least = -1.0 if "_minus_" in rule.measurement else 0.0
+    return rule.threshold > least or (rule.bound is Bound.ABOVE and rule.threshold >= least)

@@ -1,6 +1,6 @@
 """The judgement: pure, ordered, closed by default. Nothing here reads a clock or a database."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,6 +72,7 @@ class RuleResult:
     settles_at: int | None = None
     direction: str = Direction.NEITHER
     rationale: str = ""
+    slice: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def assess(policy: Policy, evidence: Sequence[Evidence], *, first_version: bool)
     results: list[RuleResult] = []
     for one in evidence:
         results.append(_null_result(one))
-        measured = {m.name: m for m in one.measurements if not m.slice}
-        results += [_rule_result(rule, one, measured, policy.confidence) for rule in rules]
+        for rule in rules:
+            results += _rule_results(rule, one, policy.confidence)
     return Verdict(worst(r.outcome for r in results if not r.advisory), tuple(results))
 
 
@@ -122,7 +123,6 @@ def assess_coverage(
     results = []
     for one in evidence:
         results.append(_null_result(one))
-        measured = {m.name: m for m in one.measurements if not m.slice}
         for difference in differences:
             rule = Rule(
                 name=f"coverage {difference}",
@@ -131,7 +131,7 @@ def assess_coverage(
                 threshold=-coverage.margin,
                 min_support=coverage.min_support,
             )
-            results.append(_rule_result(rule, one, measured, confidence))
+            results += _rule_results(rule, one, confidence)
     return Verdict(worst(r.outcome for r in results), tuple(results))
 
 
@@ -169,10 +169,29 @@ def _null_result(evidence: Evidence) -> RuleResult:
     return RuleResult(NULL_TEST, evidence.evaluation_set, outcome, reason)
 
 
+def _rule_results(rule: Rule, evidence: Evidence, confidence: float) -> list[RuleResult]:
+    """Return one result for the whole set, or one for each slice that the rule asks about."""
+    of_rule = {m.slice: m for m in evidence.measurements if m.name == rule.measurement}
+    if not rule.slices:
+        return [_rule_result(rule, evidence, of_rule.get(""), "", confidence)]
+    results = []
+    for pattern in rule.slices:
+        named = sorted(name for name in of_rule if name and _matches(name, pattern))
+        results += [
+            _rule_result(rule, evidence, of_rule.get(name), name, confidence)
+            for name in named or [pattern]
+        ]
+    return results
+
+
+def _matches(name: str, pattern: str) -> bool:
+    column = pattern.removesuffix("*")
+    return name == pattern or (pattern.endswith("*") and name.startswith(column))
+
+
 def _rule_result(
-    rule: Rule, evidence: Evidence, measured: Mapping[str, Measurement], confidence: float
+    rule: Rule, evidence: Evidence, found: Measurement | None, of: str, confidence: float
 ) -> RuleResult:
-    found = measured.get(rule.measurement)
     outcome, reason, settles_at = _judge(rule, found, confidence)
     finite = found is not None and found.is_finite
     interval = found.interval(confidence) if finite else None
@@ -193,6 +212,7 @@ def _rule_result(
         settles_at=settles_at,
         direction=found.direction if found else Direction.NEITHER,
         rationale=rule.rationale,
+        slice=of,
     )
 
 

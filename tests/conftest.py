@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import settings
 
 from tests import browser as browsers
 from tests import servers
@@ -16,6 +17,10 @@ from tests.plugin import POSTGRES_FOLDER
 from tests.processes import Installation, Processes
 from tests.queue import queue  # noqa: F401 - a fixture
 from tests.soak import print_rows, soak_row  # noqa: F401 - a fixture
+
+settings.register_profile("any machine", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "any machine")
 
 
 @pytest.fixture(scope="session")

@@ -84,6 +84,9 @@ class RuleResultOut(serializers.Serializer):
     )
     direction = serializers.CharField()
     rationale = serializers.CharField()
+    slice = serializers.CharField(
+        default="", help_text="`column=value`; empty where the whole set is meant"
+    )
 
 
 class CoverageOut(serializers.Serializer):

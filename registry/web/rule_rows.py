@@ -120,7 +120,7 @@ def asked_rules(rules: Sequence[Rule], confidence: float) -> list[AskedRule]:
     return [
         AskedRule(
             rule.name,
-            figures.name_of(rule.measurement),
+            " on ".join([figures.name_of(rule.measurement), *rule.slices]),
             figures.threshold(rule.measurement, rule.bound, rule.threshold),
             basis[rule.basis],
             rule.min_support,
@@ -162,7 +162,9 @@ def _row(result: Mapping[str, Any]) -> RuleRow:
     words = f"{measured} {value}, interval {interval}, asked for {asked}: {result['outcome']}"
     return RuleRow(
         rule=_COVERAGE_RULES.get(result["rule"], result["rule"]),
-        evaluation_set=result["evaluation_set"],
+        evaluation_set=" · ".join(
+            filter(None, [result["evaluation_set"], result.get("slice", "")])
+        ),
         outcome=result["outcome"],
         reason=result["reason"],
         advisory=result["advisory"],

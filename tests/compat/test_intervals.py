@@ -108,3 +108,8 @@ def test_a_mean_is_settled_when_its_normal_bound_leaves_the_threshold():
 def test_counts_and_levels_out_of_range_are_refused(interval, count, n, level):
     with pytest.raises(ShapeError):
         interval(count, n, level)
+
+
+def test_a_mean_that_lies_almost_on_the_threshold_is_settled_by_no_sample_size():
+    assert mean_settles_at(3e-295, 0.0, 1.0, 0.95) is None
+    assert mean_settles_at(0.0, 0.0, 1.0, 0.95) is None

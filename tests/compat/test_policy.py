@@ -55,6 +55,10 @@ def test_a_wrong_document_is_refused_with_the_place(changes, path):
         ("min_support", 1.5),
         ("advisory", "yes"),
         ("basis", "guess"),
+        ("slices", "ink=light"),
+        ("slices", ["ink"]),
+        ("slices", ["ink="]),
+        ("slices", [3]),
     ],
 )
 def test_a_wrong_rule_is_refused_with_the_place(key, value):
@@ -74,6 +78,28 @@ def test_a_policy_in_which_nothing_blocks_is_refused():
 
     with pytest.raises(PolicyError, match="at least one rule must block"):
         parse_policy(document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({"threshold": 1.0}, True),
+        ({"threshold": 0.99}, False),
+        ({"bound": "at_least", "threshold": 0.0}, True),
+        ({"bound": "above", "threshold": 0.0}, False),
+        ({"measurement": "a_minus_b", "bound": "at_least", "threshold": -1.0}, True),
+        ({"measurement": "a_minus_b", "bound": "at_least", "threshold": -0.9}, False),
+    ],
+)
+def test_a_policy_that_cannot_fail_anything_is_refused(changes, refused):
+    document = a_document()
+    document["rules"] = [{**document["rules"][0], **changes}]
+
+    if refused:
+        with pytest.raises(PolicyError, match="no rule can fail"):
+            parse_policy(document)
+    else:
+        assert parse_policy(document)
 
 
 def test_two_rules_of_one_name_are_refused():

@@ -161,6 +161,55 @@ def test_a_slice_is_no_substitute_for_the_whole_set():
     assert outcome_of(a_policy(), evidence(sliced)) is Outcome.INCONCLUSIVE
 
 
+def sliced(count, n, name):
+    return proportion("nfr", count, n, Direction.LOWER_IS_BETTER, slice=name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "outcome", "slices"),
+    [
+        ("ink=light", Outcome.PASSED, ["ink=light"]),
+        ("ink=heavy", Outcome.FAILED, ["ink=heavy"]),
+        ("ink=*", Outcome.FAILED, ["ink=heavy", "ink=light"]),
+        ("*", Outcome.FAILED, ["half=odd", "ink=heavy", "ink=light"]),
+        ("ink=faint", Outcome.INCONCLUSIVE, ["ink=faint"]),
+        ("in=*", Outcome.INCONCLUSIVE, ["in=*"]),
+    ],
+)
+def test_a_rule_on_slices_holds_for_each_of_them(pattern, outcome, slices):
+    found = evidence(
+        nfr(0, 900),
+        sliced(0, 400, "ink=light"),
+        sliced(90, 500, "ink=heavy"),
+        sliced(0, 450, "half=odd"),
+    )
+
+    verdict = assess(a_policy(a_rule(slices=(pattern,))), [found], first_version=False)
+
+    assert verdict.outcome is outcome
+    assert [r.slice for r in verdict.results if r.rule == "flips"] == slices
+
+
+def test_a_small_slice_is_inconclusive_and_says_so():
+    found = evidence(nfr(0, 900), sliced(0, 40, "ink=light"))
+    rule = a_rule(slices=("ink=*",), min_support=100)
+
+    result = assess(a_policy(rule), [found], first_version=False).results[1]
+
+    assert (result.outcome, result.settles_at) == (Outcome.INCONCLUSIVE, 100)
+    assert "40 samples" in result.reason
+
+
+def test_pinned_examples_may_never_flip():
+    rule = a_rule(slices=("pinned=true",), threshold=0.0, basis=Basis.ESTIMATE)
+    kept = evidence(nfr(9, 900), sliced(0, 20, "pinned=true"))
+    flipped = evidence(nfr(9, 900), sliced(1, 20, "pinned=true"))
+
+    assert outcome_of(a_policy(rule), kept) is Outcome.PASSED
+    assert outcome_of(a_policy(rule), flipped) is Outcome.FAILED
+    assert outcome_of(a_policy(rule), evidence(nfr(0, 900))) is Outcome.INCONCLUSIVE
+
+
 def test_the_worst_of_nothing_is_not_a_pass():
     assert worst([]) is Outcome.INCONCLUSIVE
     assert worst([Outcome.PASSED, Outcome.INCONCLUSIVE]) is Outcome.INCONCLUSIVE

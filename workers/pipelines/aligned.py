@@ -60,8 +60,13 @@ def read_outputs(path: Path, ids: np.ndarray, version: str) -> Outputs:
 
 
 def slice_masks(judged: CanonicalSet) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the whole set, named by the empty string, then every ``column=value`` with its rows."""
+    """Yield the whole set, named by the empty string, then every ``column=value`` with its rows.
+
+    Pinned examples are the slice ``pinned=true``.
+    """
     yield "", np.ones(len(judged.ids), dtype=bool)
+    if judged.pinned.any():
+        yield "pinned=true", judged.pinned
     for column, values in sorted(judged.slices.items()):
         for value in np.unique(values[values != ""]):
             yield f"{column}={value}", values == value
