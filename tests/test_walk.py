@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser import chromium, watched_page
+from tests.browser import watched_page
 from tests.builders import toy
 from tests.installations import start_search, start_worker, web
 
@@ -100,9 +100,9 @@ class Walk:
 @pytest.mark.browser
 @pytest.mark.process
 def test_a_candidate_is_uploaded_judged_promoted_searched_and_rolled_back(
-    processes, full, tmp_path
+    processes, full, browser, tmp_path
 ):
-    with web(processes, full), chromium() as browser, watched_page(browser, full.url) as page:
+    with web(processes, full), watched_page(browser, full.url) as page:
         start_worker(processes, full)
         start_search(processes, full)
         account = json.loads(full.manage("open_account", "ann", "--json"))
