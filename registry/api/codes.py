@@ -98,6 +98,8 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "approvals_missing": ((409,), "too few people have approved the present verdict"),
     "unsearchable_items": ((409,), "confirm exactly the number of items that become unsearchable"),
     # Approvals and waivers
+    "other_alias": ((400,), "the two upgrades are for different aliases"),
+    "not_compared": ((409,), "a candidate was not compared with the incumbent yet"),
     "unknown_account": ((400,), "there is no such account"),
     "set_not_pinned": ((400,), "the evaluation set does not judge the alias"),
     "unknown_check": ((404,), "there is no such check"),

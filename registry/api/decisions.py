@@ -14,6 +14,7 @@ from registry.api.upgrades import ReasonIn, UpgradeDetailOut
 from registry.catalog.selectors import alias_named
 from registry.core.errors import InvalidInputError
 from registry.upgrades.models import AliasGate, Decision, Waiver
+from registry.upgrades.rivals import broken_by
 from registry.upgrades.selectors import fresh_upgrade, upgrades
 from registry.upgrades.services.decide import approve, reject
 from registry.upgrades.services.evaluate_again import evaluate_again
@@ -110,6 +111,24 @@ class ApprovalsOut(serializers.Serializer):
         return sorted(person.get_username() for person in gate.approvers.all())
 
 
+class BrokenOut(serializers.Serializer):
+    """Samples that the incumbent gets right and a candidate does not, on one evaluation set."""
+
+    evaluation_set = serializers.CharField()
+    only_first = serializers.ListField(child=serializers.CharField())
+    only_second = serializers.ListField(child=serializers.CharField())
+    both = serializers.ListField(child=serializers.CharField())
+    is_complete = serializers.BooleanField(
+        help_text="false where a comparison lists only the first of its flips"
+    )
+
+
+class BrokenOnAllSetsOut(serializers.Serializer):
+    """What two candidates break, on each set that judges their alias."""
+
+    results = BrokenOut(many=True)
+
+
 OF_DECISIONS = (
     "unknown_upgrade",
     "illegal_transition",
@@ -137,6 +156,17 @@ def read_decisions(request: Request, upgrade: int) -> Response:
         "waivers_in_force": [w.pk for w in standing_waivers(found)] if found.verdict else [],
     }
     return Response(DecisionsOut(answer).data)
+
+
+@operation(
+    scope=Scope.READ,
+    answers=BrokenOnAllSetsOut,
+    refuses=["unknown_upgrade", "other_alias", "alias_empty", "not_compared"],
+)
+def compare_candidates(request: Request, upgrade: int, other: int) -> Response:
+    """Read which of two candidates breaks whom, against the same incumbent."""
+    broken = broken_by(fresh_upgrade(upgrade), fresh_upgrade(other))
+    return Response(BrokenOnAllSetsOut({"results": broken}).data)
 
 
 @operation(

@@ -101,6 +101,7 @@ urlpatterns = [
         endpoint(get=upload_sessions.read_upload, patch=upload_sessions.append_to_upload),
     ),
     path(f"{UPGRADE}/decisions", endpoint(get=decisions.read_decisions)),
+    path(f"{UPGRADE}/against/<int:other>", endpoint(get=decisions.compare_candidates)),
     path(f"{UPGRADE}/approve", endpoint(post=decisions.approve_upgrade)),
     path(f"{UPGRADE}/reject", endpoint(post=decisions.reject_upgrade)),
     path(f"{UPGRADE}/evaluate", endpoint(post=decisions.evaluate_upgrade)),

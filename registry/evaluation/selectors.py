@@ -123,3 +123,14 @@ def comparison_of(
 def measurements_of(comparison: Comparison) -> list[Measurement]:
     """Return the stored measurements as values that can be judged."""
     return [Measurement.from_json(plain) for plain in comparison.measurements]
+
+
+def negative_flips(comparison: Comparison) -> tuple[set[str], bool]:
+    """Return the ids of listed negative flips, and whether the list is whole."""
+    ids = {flip["id"] for flip in comparison.flips if flip["kind"] == "negative"}
+    counted = [
+        round(m["value"] * m["support"])
+        for m in comparison.measurements
+        if m["name"] in {"nfr", "retrieval_nfr"} and not m["slice"]
+    ]
+    return ids, counted == [len(ids)]

@@ -16,6 +16,7 @@ from registry.core.errors import (
     UnknownObjectError,
 )
 from registry.evaluation.models import Comparison
+from registry.evaluation.selectors import negative_flips
 from registry.upgrades.models import Upgrade, Waiver
 from registry.upgrades.permissions import require_approver
 from registry.upgrades.states import OPEN
@@ -142,13 +143,8 @@ def _require_waivable(upgrade: Upgrade, rules: Sequence[str]) -> None:
 def _flips_only(upgrade: Upgrade, named: set[str]) -> bool:
     """Whether every negative flip is one of ``named``; a list that was cut short proves nothing."""
     for comparison in Comparison.objects.filter(pk__in=upgrade.verdict.comparisons):
-        negative = [flip["id"] for flip in comparison.flips if flip["kind"] == "negative"]
-        counted = [
-            round(m["value"] * m["support"])
-            for m in comparison.measurements
-            if m["name"] in {"nfr", "retrieval_nfr"} and not m["slice"]
-        ]
-        if counted != [len(negative)] or not set(negative) <= named:
+        flipped, is_whole = negative_flips(comparison)
+        if not is_whole or not flipped <= named:
             return False
     return True
 

@@ -146,3 +146,14 @@ def test_a_check_without_a_file_is_refused(approver):
 
     assert answer.status_code == 400
     assert not Check.objects.exists()
+
+
+def test_two_candidates_are_held_against_each_other(approver):
+    alias = make.a_promoted_upgrade().alias
+    first, second = make.a_judged_upgrade(alias), make.a_judged_upgrade(alias)
+
+    answer = approver.get(f"upgrades/{first.pk}/against/{second.pk}")
+
+    (broken,) = answer.json()["results"]
+    assert broken["both"] == ["sample-0", "sample-1", "sample-2"]
+    assert broken["only_first"] == broken["only_second"] == []
