@@ -84,9 +84,11 @@ def classifier(noise: float, seed: int = 0) -> tuple[bytes, dict[str, Any]]:
     return graph.SerializeToString(), a_classifier_manifest(CLASSES, shape=(2 * SIDE,))
 
 
-def a_slow_encoder(side: int = 1536, rounds: int = 12) -> tuple[bytes, dict[str, Any]]:
+def a_slow_encoder(
+    seed: int = 4, side: int = 1536, rounds: int = 12
+) -> tuple[bytes, dict[str, Any]]:
     """Return an encoder whose evaluation of a few thousand samples takes seconds."""
-    mixing = np.linalg.qr(np.random.default_rng(4).normal(size=(side, side)))[0]
+    mixing = np.linalg.qr(np.random.default_rng(seed).normal(size=(side, side)))[0]
     widen = np.random.default_rng(5).normal(size=(2 * SIDE, side)) / side**0.5
     nodes = [
         helper.make_node("MatMul", ["input", "widen"], ["x0"]),

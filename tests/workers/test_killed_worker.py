@@ -8,11 +8,12 @@ import pytest
 from tests.builders import toy
 from tests.installations import open_line, start_worker, upload, web
 from tests.processes import wait_until
+from tests.soak import rounds
 
 OUTPUTS = """
 import json
 from registry.evaluation.models import Comparison, Outputs
-rows = Outputs.objects.values('work_state', 'attempt', 'progress_done', 'file_digest')
+rows = Outputs.objects.order_by('pk').values('work_state', 'attempt', 'progress_done', 'file_digest')
 print(json.dumps([list(rows), Comparison.objects.count()]))
 """
 
@@ -29,31 +30,34 @@ def running_children():
     return [line for line in listed.stdout.splitlines() if "workers.runners.child" in line]
 
 
+@pytest.mark.soak
 @pytest.mark.process
-def test_a_killed_worker_leaves_attempt_two_and_one_row_of_outputs(processes, full, tmp_path):
+def test_a_killed_worker_leaves_attempt_two_and_one_row_of_outputs(
+    processes, full, tmp_path, soak_row
+):
     full.environment.update(LEASE_S="2", SWEEP_EVERY_S="1")
     with web(processes, full) as api:
-        first = start_worker(processes, full)
+        worker = start_worker(processes, full)
         open_line(api, tmp_path, toy.an_evaluation_set(rows=3000))
-        graph, manifest = toy.a_slow_encoder()
-        upgrade = upload(api, tmp_path, "models/line/versions", graph, manifest=manifest)["upgrade"]
-        path = f"upgrades/{upgrade}"
+        for kill in range(kills := rounds(ci=1, full=25)):
+            graph, manifest = toy.a_slow_encoder(seed=kill)
+            pushed = upload(api, tmp_path, "models/line/versions", graph, manifest=manifest)
+            path = f"upgrades/{pushed['upgrade']}"
+            api.wait(path, lambda u: any(0 < p["progress_done"] < 3000 for p in u["progress"]))
+            assert running_children()
+            worker.kill()
+            wait_until(lambda: not running_children(), what="the child to die with its worker")
+            held, _ = outputs_of(full)
+            assert [(r["work_state"], r["attempt"], r["file_digest"]) for r in held[kill:]] == [
+                ("running", 1, "")
+            ]
+            worker = start_worker(processes, full)
+            judged = api.wait(path, lambda u: u["state"] == "judged")
+            assert judged["verdict"]["kind"] == "first_version"
 
-        api.wait(path, lambda u: any(0 < p["progress_done"] < 3000 for p in u["progress"]))
-        assert running_children()
-        first.kill()
-        wait_until(lambda: not running_children(), what="the child to die with its worker")
-
-        rows, _ = outputs_of(full)
-        assert [(r["work_state"], r["attempt"], r["file_digest"]) for r in rows] == [
-            ("running", 1, "")
-        ]
-        start_worker(processes, full)
-        judged = api.wait(path, lambda u: u["state"] == "judged")
-
-        assert judged["verdict"]["kind"] == "first_version"
         rows, comparisons = outputs_of(full)
-        assert [(r["work_state"], r["attempt"]) for r in rows] == [("done", 2)]
-        assert rows[0]["file_digest"]
-        assert comparisons == 1
+        assert [(r["work_state"], r["attempt"]) for r in rows] == [("done", 2)] * kills
+        assert all(r["file_digest"] for r in rows)
+        assert comparisons == kills
         assert api.get("ledger/verify")["verified"] is True
+    soak_row("workers killed in mid-evaluation", str(kills), "attempt 2, one row each, none lost")
