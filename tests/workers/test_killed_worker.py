@@ -13,7 +13,7 @@ from tests.soak import rounds
 OUTPUTS = """
 import json
 from registry.evaluation.models import Comparison, Outputs
-rows = Outputs.objects.order_by('pk').values('work_state', 'attempt', 'progress_done', 'file_digest')
+rows = Outputs.objects.order_by('pk').values('work_state', 'attempt', 'file_digest')
 print(json.dumps([list(rows), Comparison.objects.count()]))
 """
 
