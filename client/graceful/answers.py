@@ -324,6 +324,62 @@ class Comparison(TypedDict):
     error: WorkError | None
 
 
+class Decision(TypedDict):
+    """A person's yes or no to a candidate, bound to the verdict that it was given on."""
+
+    kind: str
+    person: str
+    verdict: int
+    comment: str
+    at: str
+
+
+class Waiver(TypedDict):
+    """An exception to named rules for one candidate, asked for by one person."""
+
+    id: int
+    upgrade: int
+    rules: list[str]
+    sample_ids: list[str]
+    reason: str
+    requested_by: str
+    requested_at: str
+    granted_by: str | None
+    granted_at: str | None
+    expires_at: str
+
+
+class Decisions(TypedDict):
+    """Everything that people decided on a candidate, and what it comes to now."""
+
+    outcome: Outcome
+    outcome_with_waivers: Outcome
+    approvals: int
+    approvals_needed: int
+    decisions: list[Decision]
+    waivers: list[Waiver]
+    waivers_in_force: list[int]
+
+
+class Check(TypedDict):
+    """Uploaded outputs that are judged against the incumbent; nothing is registered."""
+
+    id: int
+    alias: str
+    evaluation_set: str
+    incumbent: str | None
+    policy: str
+    outcome: Outcome | None
+    results: list[RuleResult]
+    measurements: list[Measurement]
+    flips: list[Flip]
+    work_state: str
+    progress_done: int
+    progress_total: int
+    error: WorkError | None
+    created_at: str
+
+
 class Gallery(TypedDict):
     """A gallery as a list shows it."""
 

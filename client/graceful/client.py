@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from graceful import answers
 from graceful.access import Access, access, clean_url
 from graceful.errors import RefusedError, TimedOutError
-from graceful.standing import is_settled
+from graceful.standing import is_checked, is_settled
 from graceful.transport import Transport
 from graceful.uploads import Progress, send_file, silent
 
@@ -222,6 +222,18 @@ class Client:
         """Close an upgrade that nobody wants any more."""
         return self._create(f"upgrades/{upgrade}/withdraw", reason=reason)
 
+    def decisions(self, upgrade: int) -> answers.Decisions:
+        """Return what people decided on a candidate, and the waivers in force."""
+        return self.transport.get(f"upgrades/{upgrade}/decisions")
+
+    def approve(self, upgrade: int, *, comment: str = "") -> answers.Decision:
+        """Say yes to a candidate; void when its evidence changes."""
+        return self._create(f"upgrades/{upgrade}/approve", comment=comment)
+
+    def reject(self, upgrade: int, *, comment: str) -> answers.Decision:
+        """Say no to a candidate, and why; that closes its upgrade."""
+        return self._create(f"upgrades/{upgrade}/reject", comment=comment)
+
     def promote(
         self, model: str, alias: str, number: int, *, reason: str = "", dry_run: bool = False
     ) -> answers.Promotion:
@@ -261,6 +273,43 @@ class Client:
     def flips(self, comparison: int) -> Iterator[answers.Flip]:
         """Yield the samples that flipped."""
         return self.transport.pages(f"comparisons/{comparison}/flips")
+
+    # Checks
+
+    def request_check(
+        self,
+        model: str,
+        alias: str,
+        file: Path,
+        evaluation_set: str,
+        *,
+        manifest: Mapping[str, Any] | None = None,
+        progress: Progress = silent,
+    ) -> answers.Check:
+        """Have predictions or embeddings judged against the incumbent; nothing is registered.
+
+        Each call is a check of its own, by the policy and the incumbent of that moment. The file
+        goes in pieces, as ``push`` sends it.
+
+        Args:
+            evaluation_set: a revision that judges the alias, such as ``digits:1``.
+            manifest: how to read the file; as the incumbent's outputs where there is none.
+        """
+        sent = send_file(self.transport, file, "table", progress=progress)
+        fields = {
+            "model": model,
+            "alias": alias,
+            "evaluation_set": evaluation_set,
+            "upload": sent.id,
+            "sha256": sent.sha256,
+        }
+        if manifest is not None:
+            fields["manifest"] = json.dumps(manifest)
+        return self.transport.post_form("compatibility", fields, key=uuid.uuid4().hex)
+
+    def check(self, check: int) -> answers.Check:
+        """Return a check."""
+        return self.transport.get(f"compatibility/{check}")
 
     # Galleries, ledger, events, tokens
 
@@ -324,6 +373,29 @@ class Client:
             return found
 
         return self.wait(read, is_settled, timeout_s=timeout_s, what=f"the verdict of {upgrade}")
+
+    def wait_for_check(
+        self,
+        check: int,
+        *,
+        timeout_s: float,
+        watch: Callable[[answers.Check], None] = lambda _: None,
+    ) -> answers.Check:
+        """Return the check once it is done, or failed.
+
+        Args:
+            watch: called with the check each time that it was read.
+
+        Raises:
+            TimedOutError: it was not done in time.
+        """
+
+        def read() -> answers.Check:
+            found = self.check(check)
+            watch(found)
+            return found
+
+        return self.wait(read, is_checked, timeout_s=timeout_s, what=f"the outcome of {check}")
 
     def wait(
         self,

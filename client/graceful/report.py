@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from graceful.answers import Outcome, RuleResult, Step, Upgrade
-from graceful.standing import Standing, standing_of
+from graceful.answers import Check, Decisions, Outcome, RuleResult, Step, Upgrade
+from graceful.standing import Standing, standing_of, standing_of_check
+from graceful.text import printable
 
 ASKED = {"at_most": "at most", "at_least": "at least", "above": "above"}
 
@@ -57,6 +58,21 @@ class Report:
     url: str
     lines: tuple[Line, ...]
     steps: tuple[Step, ...]
+    waived_rules: tuple[str, ...] = ()
+    check: int = 0
+    error: str = ""
+
+    @property
+    def subject(self) -> str:
+        """What the report is about, as the registry numbers it."""
+        return f"check {self.check}" if self.check else f"upgrade {self.upgrade}"
+
+    @property
+    def exceptions(self) -> str:
+        """The waivers in force in one sentence, or nothing."""
+        if not self.waived_rules:
+            return ""
+        return f"waivers are in force for: {', '.join(self.waived_rules)}"
 
     @property
     def sentence(self) -> str:
@@ -64,11 +80,15 @@ class Report:
         against = f" against {self.incumbent}" if self.incumbent else ""
         blocking = sum(line.blocks for line in self.lines)
         why = f": {blocking} of {len(self.lines)} rules stand against it" if blocking else ""
+        why = f": {self.error}" if self.error else why
         return f"{self.candidate} for {self.alias}{against} is {self.standing}{why}"
 
 
-def report_on(upgrade: Upgrade, url: str) -> Report:
-    """Return the report on an upgrade; rules of a verdict that is being made again are left out."""
+def report_on(upgrade: Upgrade, url: str, decisions: Decisions | None = None) -> Report:
+    """Return the report on an upgrade; rules of a verdict that is being made again are left out.
+
+    Waivers are told beside the verdict and never change how it stands.
+    """
     standing = standing_of(upgrade)
     verdict = upgrade["verdict"]
     stands = verdict is not None and standing is not Standing.PENDING
@@ -84,7 +104,34 @@ def report_on(upgrade: Upgrade, url: str) -> Report:
         url=f"{url}/upgrades/{upgrade['id']}/",
         lines=_lines(upgrade) if stands else (),
         steps=tuple(upgrade["progress"]) if standing is Standing.PENDING else (),
+        waived_rules=_waived(decisions) if decisions else (),
     )
+
+
+def report_on_check(check: Check, file_name: str, url: str) -> Report:
+    """Return the report on a check of the outputs in a file."""
+    error = check["error"]
+    return Report(
+        standing=standing_of_check(check),
+        state=check["work_state"],
+        alias=check["alias"],
+        candidate=printable(file_name),
+        incumbent=check["incumbent"] or "",
+        policy=check["policy"],
+        kind="check",
+        upgrade=0,
+        url=f"{url}/api/v1/compatibility/{check['id']}",
+        lines=tuple(_line(result) for result in check["results"]),
+        steps=(),
+        check=check["id"],
+        error=f"{error['code']}: {error['detail']}" if error else "",
+    )
+
+
+def _waived(decisions: Decisions) -> tuple[str, ...]:
+    in_force = set(decisions["waivers_in_force"])
+    rules = (w["rules"] for w in decisions["waivers"] if w["id"] in in_force)
+    return tuple(sorted({rule for named in rules for rule in named}))
 
 
 def _lines(upgrade: Upgrade) -> tuple[Line, ...]:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from graceful.answers import Upgrade
+from graceful.answers import Check, Upgrade
 from graceful.errors import (
     GracefulError,
     RefusedError,
@@ -35,6 +35,14 @@ EXIT: dict[Standing, int] = {
     Standing.STALE: 6,
 }
 
+JUDGED: dict[str, Standing] = {
+    "passed": Standing.PASSED,
+    "failed": Standing.FAILED,
+    "inconclusive": Standing.INCONCLUSIVE,
+    "errored": Standing.ERRORED,
+}
+"""Outcomes of a judgement; one that is not known here is an error."""
+
 CLOSED: dict[str, Standing] = {
     "refused": Standing.ERRORED,
     "rejected": Standing.FAILED,
@@ -45,6 +53,9 @@ CLOSED: dict[str, Standing] = {
     "superseded": Standing.STALE,
 }
 """States in which an upgrade waits for nothing any more, and what they are to a pipeline."""
+
+UNDER_WAY = frozenset({"queued", "running"})
+"""States of a piece of work that somebody is still to finish."""
 
 REFUSALS: dict[str, Standing] = {
     "verdict_stale": Standing.STALE,
@@ -62,15 +73,26 @@ def standing_of(upgrade: Upgrade) -> Standing:
         return CLOSED.get(state, Standing.ERRORED)
     if upgrade["stale"] or outcome is None:
         return Standing.STALE
-    try:
-        return Standing(outcome)
-    except ValueError:
+    return JUDGED.get(outcome, Standing.ERRORED)
+
+
+def standing_of_check(check: Check) -> Standing:
+    """Return how checked outputs stand; work that failed, or is unknown here, is an error."""
+    if check["work_state"] in UNDER_WAY:
+        return Standing.PENDING
+    if check["work_state"] != "done" or check["outcome"] is None:
         return Standing.ERRORED
+    return JUDGED.get(check["outcome"], Standing.ERRORED)
 
 
 def is_settled(upgrade: Upgrade) -> bool:
     """Whether waiting changes nothing: an open upgrade that is stale is being judged again."""
     return upgrade["state"] != "evaluating" and not upgrade["stale"]
+
+
+def is_checked(check: Check) -> bool:
+    """Whether nobody is still to work on a check."""
+    return check["work_state"] not in UNDER_WAY
 
 
 def exit_code(exc: GracefulError) -> int:

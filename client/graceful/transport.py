@@ -64,6 +64,12 @@ class Transport:
         headers = {"Idempotency-Key": key} if key else {}
         return self.json("POST", path, json=body, headers=headers, again=bool(key))
 
+    def post_form(self, path: str, fields: Mapping[str, str], *, key: str) -> Any:
+        """Ask for an act whose fields go as ``multipart/form-data``, repeated under its key."""
+        parts = {name: (None, value) for name, value in fields.items()}
+        headers = {"Idempotency-Key": key}
+        return self.json("POST", path, files=parts, headers=headers, again=True)
+
     def json(self, method: str, path: str, *, again: bool = False, **request: Any) -> Any:
         """Return the answer's document."""
         response = self.ask(method, path, again=again, **request)

@@ -20,8 +20,11 @@ from graceful.commands.root import (
 from graceful.errors import RefusedError, TimedOutError
 from graceful.formats import Format, render
 from graceful.references import AliasReference, alias_reference
-from graceful.report import report_on
-from graceful.standing import EXIT
+from graceful.report import Report, report_on
+from graceful.standing import EXIT, Standing
+
+NOT_OPEN = frozenset({"gate_not_passed", "illegal_transition"})
+"""Refusals whose exit code is that of the candidate's standing."""
 
 
 @app.command()
@@ -41,7 +44,7 @@ def gate(
         upgrade = _upgrade(client, reference, candidate, propose=propose)
         if wait:
             upgrade = awaited(client, upgrade["id"], timeout)
-        report = report_on(upgrade, client.url)
+        report = report_with_waivers(client, upgrade)
     show(render(report, form))
     raise typer.Exit(EXIT[report.standing])
 
@@ -53,6 +56,22 @@ def awaited(client: Client, upgrade: int, timeout_s: float) -> Upgrade:
     except TimedOutError as exc:
         say(f"{exc.code}: {exc}")
         return client.upgrade(upgrade)
+
+
+def report_with_waivers(client: Client, upgrade: Upgrade) -> Report:
+    """Return the report on an upgrade with the waivers in force; none while it is not judged."""
+    report = report_on(upgrade, client.url)
+    if upgrade["verdict"] is None or report.standing is Standing.PENDING:
+        return report
+    return report_on(upgrade, client.url, client.decisions(upgrade["id"]))
+
+
+def code_of_refused(client: Client, upgrade: Upgrade) -> int:
+    """Say how the candidate of a refused act stands, and return the exit code of that."""
+    report = report_on(upgrade, client.url)
+    say(f"{report.sentence}; {report.url}")
+    passed = report.standing is Standing.PASSED
+    return EXIT[Standing.FAILED if passed else report.standing]
 
 
 def _upgrade(

@@ -6,11 +6,12 @@ import typer
 
 from graceful.answers import Model, Upgrade, Version
 from graceful.client import Client
+from graceful.commands.gate import report_with_waivers
 from graceful.commands.root import Shape, ShapeOption, app, registry, show, show_json
 from graceful.errors import RefusedError
 from graceful.formats import Format, render
 from graceful.formats.json import as_document
-from graceful.report import Report, report_on
+from graceful.report import Report
 from graceful.standing import Standing
 from graceful.text import Row, columns, facts, printable
 
@@ -80,7 +81,7 @@ def _report(client: Client, version: Version, alias: str) -> Report:
         if exc.code != "unknown_upgrade":
             raise
         return _never_proposed(client, version, alias)
-    return report_on(found, client.url)
+    return report_with_waivers(client, found)
 
 
 def _never_proposed(client: Client, version: Version, alias: str) -> Report:

@@ -6,6 +6,7 @@ import typer
 
 from graceful.answers import Move, Promotion, RollbackPlan
 from graceful.client import Client
+from graceful.commands.gate import NOT_OPEN, code_of_refused
 from graceful.commands.root import (
     AliasArgument,
     CandidateOption,
@@ -20,12 +21,8 @@ from graceful.commands.root import (
 )
 from graceful.errors import RefusedError
 from graceful.references import AliasReference, alias_reference
-from graceful.report import report_on
 from graceful.standing import EXIT, Standing
 from graceful.text import Row, cell, columns, facts
-
-NOT_OPEN = frozenset({"gate_not_passed", "illegal_transition"})
-"""Refusals whose exit code is that of the candidate's standing."""
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Try it all, change nothing.")]
 
@@ -124,10 +121,7 @@ def _standing_of_refused(client: Client, reference: AliasReference, candidate: i
         say(f"{reference} names {serving} already")
         return EXIT[Standing.PASSED]
     upgrade = client.upgrade_to(reference.model, candidate, alias=reference.alias)
-    report = report_on(upgrade, client.url)
-    say(f"{report.sentence}; {report.url}")
-    passed = report.standing is Standing.PASSED
-    return EXIT[Standing.FAILED if passed else report.standing]
+    return code_of_refused(client, upgrade)
 
 
 def _show_promotion(promotion: Promotion, form: Shape) -> None:

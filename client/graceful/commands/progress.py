@@ -1,9 +1,10 @@
 """What a person sees while something takes its time, on stderr."""
 
 import sys
+from collections.abc import Iterable
 from typing import TextIO
 
-from graceful.answers import Step, Upgrade
+from graceful.answers import Check, Step, Upgrade
 from graceful.text import printable, size
 
 BAR = 24
@@ -44,6 +45,13 @@ class Evaluation:
         """Take note of an upgrade that was read."""
         lines = [f"{upgrade['candidate']}: {upgrade['state']}"]
         lines += [_sentence(step) for step in upgrade["progress"] if step["state"] != "missing"]
+        self._say(lines)
+
+    def of_check(self, check: Check) -> None:
+        """Take note of a check that was read."""
+        self._say([f"check {check['id']}: {check['work_state']}"])
+
+    def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
             if line not in self._shown:
                 self._shown.add(line)

@@ -7,7 +7,7 @@ import typer
 
 from graceful.answers import Edge, Registered
 from graceful.client import PRODUCTION
-from graceful.commands.gate import awaited
+from graceful.commands.gate import awaited, report_with_waivers
 from graceful.commands.progress import Transfer
 from graceful.commands.root import (
     PATIENCE_S,
@@ -22,7 +22,6 @@ from graceful.commands.root import (
 )
 from graceful.errors import UsageError
 from graceful.formats import Format, render
-from graceful.report import report_on
 from graceful.standing import EXIT, Standing
 from graceful.text import facts
 
@@ -78,7 +77,8 @@ def push(
         link = f"{client.url}/upgrades/{registered['upgrade']}/"
         say(f"{registered['version']['version']}: {link}")
         if wait:
-            report = report_on(awaited(client, registered["upgrade"], timeout), client.url)
+            judged = awaited(client, registered["upgrade"], timeout)
+            report = report_with_waivers(client, judged)
     if print_number:
         show(str(registered["version"]["number"]))
     elif wait:

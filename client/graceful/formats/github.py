@@ -5,8 +5,10 @@ from graceful.standing import Standing
 
 
 def github(report: Report) -> str:
-    """Return one annotation a rule that does not hold, and one for the verdict."""
+    """Return one annotation a rule that does not hold, one for waivers, one for the verdict."""
     lines = [_annotation(line) for line in report.lines if not line.holds]
+    if report.exceptions:
+        lines.append(_command("notice", "waivers", report.exceptions))
     level = "notice" if report.standing is Standing.PASSED else "error"
     sentence = f"{report.sentence}; {report.url}"
     return "\n".join([*lines, _command(level, f"gate {report.standing}", sentence)])

@@ -23,6 +23,10 @@ def junit(report: Report) -> str:
         for line in lines:
             _case(suite, line)
     verdict = SubElement(root, "testsuite", name="verdict")
+    if report.waived_rules:
+        properties = SubElement(verdict, "properties")
+        for rule in report.waived_rules:
+            SubElement(properties, "property", name="waived rule", value=_text(rule))
     case = SubElement(verdict, "testcase", classname=_text(report.alias), name="verdict")
     SubElement(case, "system-out").text = _text(report.sentence)
     if report.standing is not Standing.PASSED:

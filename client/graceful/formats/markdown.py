@@ -11,8 +11,10 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]()<>!|~&])")
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown."""
-    link = f"[upgrade {report.upgrade}](<{report.url}>)"
+    link = f"[{report.subject}](<{report.url}>)"
     parts = [f"**{_plain(report.standing)}**: {_plain(report.sentence)} ({link})"]
+    if report.exceptions:
+        parts += ["", _plain(report.exceptions)]
     if report.lines:
         parts += ["", HEAD, "|" + "---|" * 8, *(_row(line) for line in report.lines)]
     return "\n".join(parts)

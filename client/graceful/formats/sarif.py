@@ -2,11 +2,13 @@
 
 What is inconclusive or errored has the kind ``fail``, as what failed: another kind would hide it.
 Advisory rules are notes. The verdict itself is a result whenever it does not open the gate.
+What is waived stays a result: as a suppressed one it would look solved.
 """
 
 import hashlib
 import json
 from typing import Any
+from urllib.parse import quote
 
 from graceful.report import Line, Report
 from graceful.standing import Standing
@@ -30,7 +32,11 @@ def sarif(report: Report) -> str:
         "automationDetails": {"id": f"graceful/{report.alias}/"},
         "invocations": [{"executionSuccessful": report.standing is not Standing.ERRORED}],
         "results": results,
-        "properties": {"standing": report.standing.value, "url": report.url},
+        "properties": {
+            "standing": report.standing.value,
+            "url": report.url,
+            "waivedRules": list(report.waived_rules),
+        },
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
@@ -77,7 +83,7 @@ def _location(report: Report, line: Line | None) -> dict[str, Any]:
     parts = [report.alias, line.judged_on] if line and line.judged_on else [report.alias]
     return {
         "physicalLocation": {
-            "artifactLocation": {"uri": "models/" + report.candidate.replace(":", "/")},
+            "artifactLocation": {"uri": "models/" + quote(report.candidate.replace(":", "/"))},
             "region": {"startLine": 1},
         },
         "logicalLocations": [{"fullyQualifiedName": "/".join(parts), "kind": "resource"}],

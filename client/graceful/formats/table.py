@@ -13,6 +13,8 @@ def table(report: Report) -> str:
     if report.policy:
         parts.append(printable(f"policy {report.policy}, {report.kind}"))
     parts.append(printable(report.url))
+    if report.exceptions:
+        parts.append(printable(report.exceptions))
     if report.lines:
         parts += ["", columns(HEAD, [_row(line) for line in report.lines])]
     if report.steps:

@@ -21,7 +21,7 @@ SHOWN = re.findall(r"^(graceful [^#\n]*)", TEXT, re.MULTILINE)
 @pytest.mark.parametrize("line", SHOWN)
 def test_every_command_line_is_one_that_the_client_takes(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("model.onnx", "manifest.json", "card.md"):
+    for name in ("model.onnx", "manifest.json", "card.md", "outputs.npz"):
         (tmp_path / name).write_text("{}")
     _, name, *arguments = shlex.split(line)
 

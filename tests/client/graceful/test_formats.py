@@ -376,6 +376,61 @@ def test_the_table_shows_the_work_while_there_is_no_verdict():
 
 
 @pytest.mark.parametrize("form", list(Format))
+def test_every_format_names_the_rules_that_are_waived_and_only_those(form):
+    waived = a_report(Standing.FAILED, waived_rules=("accuracy kept", "first hit"))
+
+    text = render(waived, form)
+
+    assert "accuracy kept" in text
+    assert "first hit" in text
+    assert "waive" not in render(a_report(Standing.FAILED), form).replace(
+        '"waived_rules": []', ""
+    ).replace('"waivedRules": []', "")
+
+
+def test_a_waiver_hides_nothing_from_the_formats():
+    rule = a_line(outcome="failed")
+    plain = a_report(Standing.FAILED, rule)
+    waived = a_report(Standing.FAILED, rule, waived_rules=(rule.rule, HOSTILE))
+
+    assert sarif(waived)["results"] == sarif(plain)["results"]
+    assert sarif(waived)["properties"]["waivedRules"] == [rule.rule, HOSTILE]
+    assert cases(waived)[1] == cases(plain)[1]
+    told = annotations(waived)
+    assert [level for level, _, _ in told] == ["error", "notice", "error"]
+    assert told[1][2].endswith(HOSTILE)
+    assert len(render(waived, Format.TABLE).split("\n")) == 1 + len(
+        render(plain, Format.TABLE).split("\n")
+    )
+    named = [p.get("value") for p in cases(waived)[0].iter("property")]
+    assert named[0] == rule.rule
+    assert "<b>&" in named[1]
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_every_format_says_why_outputs_could_not_be_judged(form):
+    report = a_report(
+        Standing.ERRORED,
+        candidate="my outputs#1?.npz",
+        kind="check",
+        upgrade=0,
+        check=12,
+        error="ids\u2011missing: 3 ids",
+    )
+
+    assert "missing: 3 ids" in render(report, form)
+    assert "upgrade 0" not in render(report, form)
+
+
+def test_sarif_names_a_file_by_an_address():
+    log = json.loads(render(a_report(Standing.FAILED, candidate="my #1?.npz"), Format.SARIF))
+
+    (location,) = log["runs"][0]["results"][0]["locations"]
+    uri = location["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "models/my%20%231%3F.npz"
+
+
+@pytest.mark.parametrize("form", list(Format))
 @pytest.mark.parametrize("standing", list(Standing))
 def test_every_format_names_the_standing(form, standing):
     assert str(standing) in render(a_report(standing), form)

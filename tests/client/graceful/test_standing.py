@@ -3,9 +3,17 @@
 import pytest
 from graceful import EXIT, RefusedError, Standing, TimedOutError, UnreachableError, UsageError
 from graceful.errors import GracefulError
-from graceful.standing import CLOSED, exit_code, is_settled, standing_of
+from graceful.standing import (
+    CLOSED,
+    exit_code,
+    is_checked,
+    is_settled,
+    standing_of,
+    standing_of_check,
+)
 
 from compat.verdict import Outcome
+from registry.core.leases import WorkState
 from registry.upgrades.states import OPEN, State
 
 
@@ -55,6 +63,31 @@ def test_waiting_ends_when_nothing_more_is_to_come():
     assert is_settled(an_upgrade("withdrawn"))
     assert not is_settled(an_upgrade("evaluating"))
     assert not is_settled(an_upgrade("judged", "passed", stale=True))
+
+
+def a_check(work_state, outcome=None):
+    return {"work_state": work_state, "outcome": outcome}
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_check_that_is_done_stands_as_its_outcome_says(outcome):
+    assert standing_of_check(a_check("done", outcome.value)) == outcome.value
+
+
+@pytest.mark.parametrize("outcome", [None, "passed"])
+@pytest.mark.parametrize("state", [*(set(WorkState.values) - {"done"}), "a later state"])
+def test_a_check_that_is_not_done_opens_nothing(state, outcome):
+    standing = standing_of_check(a_check(state, outcome))
+
+    waited_for = state in {"queued", "running"}
+    assert standing is (Standing.PENDING if waited_for else Standing.ERRORED)
+    assert is_checked(a_check(state)) is not waited_for
+
+
+def test_a_check_without_an_outcome_or_with_one_of_a_later_registry_is_errored():
+    assert standing_of_check(a_check("done")) is Standing.ERRORED
+    assert standing_of_check(a_check("done", "splendid")) is Standing.ERRORED
+    assert standing_of_check(a_check("done", "pending")) is Standing.ERRORED
 
 
 @pytest.mark.parametrize(
