@@ -62,6 +62,8 @@ def request_check(
                 f"{alias} names no version yet: send a manifest", code="alias_empty"
             )
         manifest = {"output": incumbent.manifest["output"]}
+    if not isinstance(manifest, dict):
+        raise InvalidInputError("manifest: must be an object", code="invalid_manifest")
     manifest = {"schema": 1, "format": "recorded", "task": alias.model.task, **manifest}
     try:
         manifest = validate(manifest)

@@ -136,6 +136,23 @@ def test_a_check_is_queued_and_registers_nothing(approver):
     assert Check.objects.get().created_by == approver.owner
 
 
+@pytest.mark.parametrize("manifest", ["[]", "3", '{"output": 1}', '{"format": "onnx"}'])
+def test_a_check_whose_manifest_makes_no_sense_is_refused(approver, manifest):
+    upgrade = make.a_promoted_upgrade()
+    revision = str(upgrade.alias.gate.pins.get().set_revision)
+
+    answer = approver.upload(
+        "compatibility",
+        make.table_bytes(),
+        model=upgrade.alias.model.name,
+        evaluation_set=revision,
+        manifest=manifest,
+    )
+
+    assert answer.status_code == 400
+    assert not Check.objects.exists()
+
+
 def test_a_check_without_a_file_is_refused(approver):
     upgrade = make.a_promoted_upgrade()
     revision = str(upgrade.alias.gate.pins.get().set_revision)
