@@ -28,10 +28,10 @@ def main() -> None:
             ALLOWED_HOSTS="testserver",
             LOG_LEVEL="ERROR",
         )
-        import django  # noqa: PLC0415 - after the environment
+        import django  # after the environment
 
         django.setup()
-        from django.core.management import call_command  # noqa: PLC0415
+        from django.core.management import call_command
 
         call_command("migrate", verbosity=0, interactive=False)
         rows = [row for size in SIZES for row in _measure(size)]
@@ -43,9 +43,9 @@ def main() -> None:
 
 
 def _measure(size: int) -> list[list[str]]:
-    from django.test import Client  # noqa: PLC0415
+    from django.test import Client
 
-    from tests.builders import registry as build  # noqa: PLC0415
+    from tests.builders import registry as build
 
     alias = build.an_alias()
     first = build.a_promoted_upgrade(alias)
@@ -73,9 +73,9 @@ def _measure(size: int) -> list[list[str]]:
 
 
 def _create(client, path: str, build):
-    import json  # noqa: PLC0415
+    import json
 
-    from django.core.files.uploadedfile import SimpleUploadedFile  # noqa: PLC0415
+    from django.core.files.uploadedfile import SimpleUploadedFile
 
     manifest = json.dumps(build.a_manifest())
     file = SimpleUploadedFile("model.onnx", build.model_bytes())
@@ -84,8 +84,8 @@ def _create(client, path: str, build):
 
 def _fill(model, size: int) -> None:
     """Add versions straight to the table until the line has ``size`` of them."""
-    from registry.catalog.models import ModelVersion  # noqa: PLC0415
-    from tests.builders import registry as build  # noqa: PLC0415
+    from registry.catalog.models import ModelVersion
+    from tests.builders import registry as build
 
     like = model.versions.first()
     model.refresh_from_db()

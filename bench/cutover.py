@@ -73,7 +73,7 @@ def main() -> None:
 def measure(sizes: list[int]) -> None:
     """Print one JSON line for each size."""
     start_django()
-    from tests.builders import galleries as build  # noqa: PLC0415
+    from tests.builders import galleries as build
 
     rate = _encode_rate()
     for size in sizes:
@@ -91,12 +91,12 @@ def measure(sizes: list[int]) -> None:
 
 def _cutovers(gallery: Any, versions: list[Any]) -> dict[str, Any]:
     """Cut over again and again; each time the segment left behind holds an item more."""
-    from registry.galleries.models import InsertBatch  # noqa: PLC0415
-    from tests.builders import galleries as build  # noqa: PLC0415
-    from workers.serving.encoders import Encoders  # noqa: PLC0415
-    from workers.serving.queries import Query  # noqa: PLC0415
-    from workers.serving.search import Search  # noqa: PLC0415
-    from workers.serving.segments import Segments  # noqa: PLC0415
+    from registry.galleries.models import InsertBatch
+    from tests.builders import galleries as build
+    from workers.serving.encoders import Encoders
+    from workers.serving.queries import Query
+    from workers.serving.search import Search
+    from workers.serving.segments import Segments
 
     search, folder = Search(Segments(), Encoders()), build.files_of(gallery.segments.get())._root
     vector = np.ones((1, DIMENSION), dtype=np.float32)
@@ -132,7 +132,7 @@ def _files(folder: Path) -> set[tuple[str, int, int]]:
 
 
 def _fill(gallery: Any, size: int) -> None:
-    from tests.builders import galleries as build  # noqa: PLC0415
+    from tests.builders import galleries as build
 
     rng = np.random.default_rng(0)
     for start in range(0, size, BLOCK):
@@ -143,8 +143,8 @@ def _fill(gallery: Any, size: int) -> None:
 
 def _backfill(alias: Any, size: int) -> float:
     """Encode ``size`` stored inputs and make a searchable segment of them; return the seconds."""
-    from tests.builders import galleries as build  # noqa: PLC0415
-    from workers.pipelines import seal_segment  # noqa: PLC0415
+    from tests.builders import galleries as build
+    from workers.pipelines import seal_segment
 
     gallery = build.a_gallery(build.an_encoder(build.an_alias(), dimension=DIMENSION))
     segment = gallery.live_view.insert_segment
@@ -170,17 +170,17 @@ def _encode_rate() -> float:
 
 
 def _runner() -> Any:
-    from tests.builders.onnx_models import an_encoder_manifest  # noqa: PLC0415
-    from workers.runners.onnx_runner import OnnxRunner  # noqa: PLC0415
+    from tests.builders.onnx_models import an_encoder_manifest
+    from workers.runners.onnx_runner import OnnxRunner
 
     manifest = an_encoder_manifest(DIMENSION, shape=SHAPE, distance="inner_product")
     return OnnxRunner(_graph(), manifest)
 
 
 def _graph() -> bytes:
-    from onnx import helper, numpy_helper  # noqa: PLC0415
+    from onnx import helper, numpy_helper
 
-    from tests.builders.onnx_models import a_model  # noqa: PLC0415
+    from tests.builders.onnx_models import a_model
 
     rng = np.random.default_rng(0)
     layers = (rng.normal(size=(784, HIDDEN)), rng.normal(size=(HIDDEN, DIMENSION)))

@@ -46,10 +46,10 @@ def results_of(module: str, database: str, *arguments: str) -> list[dict[str, An
 
 def start_django() -> None:
     """Load Django and make the tables."""
-    import django  # noqa: PLC0415 - after the environment
+    import django  # after the environment
 
     django.setup()
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command
 
     call_command("migrate", verbosity=0, interactive=False)
 

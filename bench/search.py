@@ -70,10 +70,10 @@ def measure(sizes: list[int]) -> None:
 
 def _sealed_gallery(size: int) -> tuple[Any, str, Any]:
     """Return a gallery whose items lie in one sealed segment, its live encoder, and the index."""
-    from tests.builders import galleries as build  # noqa: PLC0415
-    from workers.indexing.protocol import Distance  # noqa: PLC0415
-    from workers.indexing.publish import INDEX_FILE, read_index  # noqa: PLC0415
-    from workers.pipelines import seal_segment  # noqa: PLC0415
+    from tests.builders import galleries as build
+    from workers.indexing.protocol import Distance
+    from workers.indexing.publish import INDEX_FILE, read_index
+    from workers.pipelines import seal_segment
 
     alias = build.an_alias()
     old, new = (build.an_encoder(alias, dimension=DIMENSION) for _ in range(2))
@@ -102,13 +102,13 @@ def _times(
     gallery: Any, producer: str, index: Any, connection: http.client.HTTPConnection
 ) -> dict[str, list[float]]:
     """Return the milliseconds of each query by each way; the ways must agree on the hits."""
-    import faiss  # noqa: PLC0415
-    from django.conf import settings  # noqa: PLC0415
+    import faiss
+    from django.conf import settings
 
-    from workers.serving.encoders import Encoders  # noqa: PLC0415
-    from workers.serving.queries import Query  # noqa: PLC0415
-    from workers.serving.search import Search  # noqa: PLC0415
-    from workers.serving.segments import Segments  # noqa: PLC0415
+    from workers.serving.encoders import Encoders
+    from workers.serving.queries import Query
+    from workers.serving.search import Search
+    from workers.serving.segments import Segments
 
     faiss.omp_set_num_threads(1)
     search = Search(Segments(), Encoders())
@@ -144,7 +144,7 @@ def _times(
 @contextmanager
 def _search_process() -> Iterator[http.client.HTTPConnection]:
     """Start the search process and give a connection to it once it is ready."""
-    from tests.processes import free_port  # noqa: PLC0415
+    from tests.processes import free_port
 
     port = free_port()
     command = [sys.executable, "-m", "workers.serving", "--port", str(port)]

@@ -39,7 +39,7 @@ def queue(
     monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> Iterator[Queue]:
     """The queue of a test that does not commit."""
-    import workers.tasks  # noqa: F401,PLC0415 - defines the tasks by name
+    import workers.tasks  # noqa: F401 - defines the tasks by name
 
     waiting = Queue(django_capture_on_commit_callbacks)
     monkeypatch.setattr(dispatch, "_send", waiting.put)

@@ -90,7 +90,7 @@ def ink_threshold(images: Images) -> float:
 
 @cache
 def _digits() -> Images:
-    from sklearn.datasets import load_digits  # noqa: PLC0415 - a second to import
+    from sklearn.datasets import load_digits  # a second to import
 
     loaded = load_digits()
     pixels = (loaded.images * 15).astype(np.uint8)  # 0..16 to 0..240, exactly

@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     report = Report()
     report.title("Training (seed %d; a second run finds the models)", options.seed)
-    from client.demo.build import train_all  # noqa: PLC0415 - torch takes seconds to load
+    from client.demo.build import train_all  # torch takes seconds to load
 
     made = train_all(options.seed, options.folder)
     report.say("models and evaluation sets lie in %s", options.folder / made["key"])
