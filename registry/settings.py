@@ -162,7 +162,7 @@ SPECTACULAR_SETTINGS = {
         "InspectionStateEnum": ["inspecting", "ready", "refused"],
         "UpgradeStateEnum": [
             *("evaluating", "judged", "promoted", "rolled_back", "replaced", "withdrawn"),
-            *("rejected", "refused"),
+            *("rejected", "refused", "superseded"),
         ],
         "WorkStateEnum": ["queued", "running", "done", "failed"],
         "StepStateEnum": ["missing", "queued", "running", "done", "failed"],

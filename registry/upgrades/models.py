@@ -89,6 +89,9 @@ class Upgrade(models.Model):
         max_length=12, choices=[(s.value, s.value) for s in State], default=State.EVALUATING.value
     )
     verdict = models.ForeignKey("Verdict", models.PROTECT, null=True, related_name="+")
+    superseded_by = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="+"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -96,7 +99,13 @@ class Upgrade(models.Model):
     class Meta:
         ordering = ["-pk"]
         constraints = [
-            models.UniqueConstraint(fields=["alias", "candidate"], name="one_upgrade_per_candidate")
+            models.UniqueConstraint(
+                fields=["alias", "candidate"], name="one_upgrade_per_candidate"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(superseded_by=None) | models.Q(state=State.SUPERSEDED.value),
+                name="only_the_superseded_name_another",
+            ),
         ]
         indexes = [models.Index(fields=["state"])]
 

@@ -16,16 +16,19 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     REJECTED = "rejected"
     REFUSED = "refused"
+    SUPERSEDED = "superseded"
 
 
 TRANSITIONS: dict[tuple[State, str], State] = {
     (State.EVALUATING, "judge"): State.JUDGED,
     (State.EVALUATING, "refuse"): State.REFUSED,
     (State.EVALUATING, "withdraw"): State.WITHDRAWN,
+    (State.EVALUATING, "supersede"): State.SUPERSEDED,
     (State.JUDGED, "reopen"): State.EVALUATING,
     (State.JUDGED, "promote"): State.PROMOTED,
     (State.JUDGED, "reject"): State.REJECTED,
     (State.JUDGED, "withdraw"): State.WITHDRAWN,
+    (State.JUDGED, "supersede"): State.SUPERSEDED,
     (State.PROMOTED, "roll_back"): State.ROLLED_BACK,
     (State.PROMOTED, "replace"): State.REPLACED,
     (State.ROLLED_BACK, "return"): State.PROMOTED,
@@ -34,13 +37,15 @@ TRANSITIONS: dict[tuple[State, str], State] = {
     (State.JUDGED, "return"): State.PROMOTED,
     (State.WITHDRAWN, "return"): State.PROMOTED,
     (State.REJECTED, "return"): State.PROMOTED,
+    (State.SUPERSEDED, "return"): State.PROMOTED,
     (State.ROLLED_BACK, "reopen"): State.EVALUATING,
     (State.REPLACED, "reopen"): State.EVALUATING,
     (State.WITHDRAWN, "reopen"): State.EVALUATING,
     (State.REJECTED, "reopen"): State.EVALUATING,
+    (State.SUPERSEDED, "reopen"): State.EVALUATING,
 }
 """``return``: a rollback lands on this candidate again, whatever has become of its upgrade since.
-``replace``: a later candidate took over."""
+``replace``: a later candidate took over. ``supersede``: closed in favour of another open upgrade."""
 
 OPEN = frozenset({State.EVALUATING, State.JUDGED})
 """States in which an upgrade still waits for something."""
