@@ -1,5 +1,7 @@
 """Domain errors: each has a public, stable code; the message is for people."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,3 +102,15 @@ class UnavailableError(RegistryError):
     """A part that is needed does not answer."""
 
     code = "unavailable"
+
+
+@contextmanager
+def noting_refusal(action: str, subject: str, **body: Any) -> Iterator[None]:
+    """Have the ledger told where the act within is refused; an act on nothing is none."""
+    try:
+        yield
+    except UnknownObjectError:
+        raise
+    except RegistryError as exc:
+        exc.refusal = Refusal(action, subject, body)
+        raise

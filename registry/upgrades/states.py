@@ -45,7 +45,7 @@ TRANSITIONS: dict[tuple[State, str], State] = {
     (State.SUPERSEDED, "reopen"): State.EVALUATING,
 }
 """``return``: a rollback lands on this candidate again, whatever has become of its upgrade since.
-``replace``: a later candidate took over. ``supersede``: closed in favour of another open upgrade."""
+``replace``: a later candidate took over. ``supersede``: closed in favour of another open one."""
 
 OPEN = frozenset({State.EVALUATING, State.JUDGED})
 """States in which an upgrade still waits for something."""

@@ -11,9 +11,8 @@ from registry.core.errors import (
     DuplicateError,
     GateNotPassedError,
     InvalidInputError,
-    Refusal,
-    RegistryError,
     UnknownObjectError,
+    noting_refusal,
 )
 from registry.notify.services.publish import publish
 from registry.upgrades.models import AliasGate, Decision, Upgrade
@@ -53,12 +52,8 @@ def reject(*, upgrade_id: int, actor: AbstractUser, comment: str) -> Decision:
 
 
 def _decide(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: str) -> Decision:
-    try:
-        with transaction.atomic():
-            return _write(upgrade_id, actor, kind, comment)
-    except RegistryError as exc:
-        exc.refusal = Refusal(f"upgrade.{kind}", f"upgrade:{upgrade_id}")
-        raise
+    with noting_refusal(f"upgrade.{kind}", f"upgrade:{upgrade_id}"), transaction.atomic():
+        return _write(upgrade_id, actor, kind, comment)
 
 
 def _write(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: str) -> Decision:

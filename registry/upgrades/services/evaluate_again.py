@@ -7,7 +7,7 @@ from django.utils import timezone
 from registry.audit.services.record import record
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.core.errors import IllegalTransitionError, UnknownObjectError
+from registry.core.errors import IllegalTransitionError, UnknownObjectError, noting_refusal
 from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, Outputs
 from registry.upgrades.models import Upgrade
@@ -15,7 +15,6 @@ from registry.upgrades.services.situation import Situation, situation_of
 from registry.upgrades.states import OPEN, State, next_state
 
 
-@transaction.atomic
 def evaluate_again(*, upgrade_id: int, actor: AbstractUser) -> Upgrade:
     """Queue failed outputs and comparisons of an open upgrade again and reopen it.
 
@@ -25,6 +24,11 @@ def evaluate_again(*, upgrade_id: int, actor: AbstractUser) -> Upgrade:
         UnknownObjectError: there is no such upgrade.
         IllegalTransitionError: it is not open.
     """
+    with noting_refusal("upgrade.evaluate_again", f"upgrade:{upgrade_id}"), transaction.atomic():
+        return _evaluate_again(upgrade_id, actor)
+
+
+def _evaluate_again(upgrade_id: int, actor: AbstractUser) -> Upgrade:
     upgrade = (
         Upgrade.objects.select_for_update(of=("self",))
         .select_related("candidate__model", "alias__model")

@@ -11,7 +11,7 @@ from registry.audit.services.record import record
 from registry.catalog.models import Alias, AliasMove, ModelVersion
 from registry.catalog.services.move_alias import move_alias
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.core.errors import GateNotPassedError, Refusal, RegistryError, UnknownObjectError
+from registry.core.errors import GateNotPassedError, UnknownObjectError, noting_refusal
 from registry.galleries.models import Cutover, Gallery
 from registry.galleries.services.cutover import cut_over, plan_for
 from registry.notify.services.publish import publish
@@ -47,16 +47,13 @@ def promote(
         GateNotPassedError: its verdict is not a pass (``gate_not_passed``), is stale
             (``verdict_stale``), or leaves vectors uncovered (``gallery_not_covered``).
     """
-    try:
+    if dry_run:
         with transaction.atomic():
             promotion = _promote(upgrade_id, actor, reason)
-            if dry_run:
-                transaction.set_rollback(True)
+            transaction.set_rollback(True)
             return promotion
-    except RegistryError as exc:
-        if not dry_run and not isinstance(exc, UnknownObjectError):
-            exc.refusal = Refusal("upgrade.promote", f"upgrade:{upgrade_id}")
-        raise
+    with noting_refusal("upgrade.promote", f"upgrade:{upgrade_id}"), transaction.atomic():
+        return _promote(upgrade_id, actor, reason)
 
 
 def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:

@@ -73,8 +73,8 @@ def propose(*, alias: Alias, candidate: ModelVersion, actor: AbstractUser) -> Up
     )
     if not created and upgrade.state not in OPEN:
         upgrade.state = next_state(State(upgrade.state), "reopen")
-        upgrade.changed_at = now
-        upgrade.save(update_fields=["state", "changed_at"])
+        upgrade.changed_at, upgrade.superseded_by = now, None
+        upgrade.save(update_fields=["state", "changed_at", "superseded_by"])
         created = True
     if created:
         record(

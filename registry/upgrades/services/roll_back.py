@@ -9,7 +9,7 @@ from django.utils import timezone
 from compat.plan import CutoverPlan
 from registry.catalog.models import Alias, AliasMove, ModelVersion
 from registry.catalog.services.move_alias import move_alias
-from registry.core.errors import ConflictError, GateNotPassedError, Refusal, RegistryError
+from registry.core.errors import ConflictError, GateNotPassedError, noting_refusal
 from registry.galleries.models import Gallery
 from registry.galleries.services.cutover import cut_over, plan_for
 from registry.upgrades.models import Upgrade
@@ -63,12 +63,11 @@ def roll_back(
         ConflictError: the alias names it now, or it was never promoted there.
         GateNotPassedError: another number of items would become unsearchable than was confirmed.
     """
-    try:
-        with transaction.atomic():
-            return _roll_back(alias.pk, target, actor, reason, confirm_unsearchable)
-    except RegistryError as exc:
-        exc.refusal = Refusal("upgrade.roll_back", f"alias:{alias}", {"target": str(target)})
-        raise
+    with (
+        noting_refusal("upgrade.roll_back", f"alias:{alias}", target=str(target)),
+        transaction.atomic(),
+    ):
+        return _roll_back(alias.pk, target, actor, reason, confirm_unsearchable)
 
 
 def _roll_back(
@@ -130,4 +129,5 @@ def _swap_states(alias: Alias, back_to: Upgrade) -> None:
         one.state, one.changed_at = next_state(State(one.state), "roll_back"), now
         one.save(update_fields=["state", "changed_at"])
     back_to.state, back_to.changed_at = next_state(State(back_to.state), "return"), now
-    back_to.save(update_fields=["state", "changed_at"])
+    back_to.superseded_by = None
+    back_to.save(update_fields=["state", "changed_at", "superseded_by"])

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from registry.audit.services.record import record
-from registry.core.errors import UnknownObjectError
+from registry.core.errors import UnknownObjectError, noting_refusal
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import ENGINE
 from registry.upgrades.states import OPEN, State, next_state
@@ -16,7 +16,6 @@ KEPT_OPEN = timedelta(days=30)
 """An upgrade that nothing happens to for so long is closed (chosen)."""
 
 
-@transaction.atomic
 def withdraw(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Upgrade:
     """Withdraw an open upgrade.
 
@@ -24,10 +23,11 @@ def withdraw(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Upgra
         UnknownObjectError: there is no such upgrade.
         IllegalTransitionError: it is not open.
     """
-    upgrade = Upgrade.objects.select_for_update().filter(pk=upgrade_id).first()
-    if upgrade is None:
-        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
-    return _close(upgrade, actor.get_username(), reason)
+    with noting_refusal("upgrade.withdraw", f"upgrade:{upgrade_id}"), transaction.atomic():
+        upgrade = Upgrade.objects.select_for_update().filter(pk=upgrade_id).first()
+        if upgrade is None:
+            raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+        return _close(upgrade, actor.get_username(), reason)
 
 
 @transaction.atomic
