@@ -16,7 +16,12 @@ from registry.audit.services.record import record
 from registry.catalog.models import Alias, RegisteredModel
 from registry.catalog.services.register_model import require_slug
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
+from registry.core.errors import (
+    ConflictError,
+    DuplicateError,
+    InvalidInputError,
+    noting_refusal,
+)
 from registry.evaluation.models import SetRevision
 from registry.upgrades.models import AliasGate, EvaluationPin, Policy, PolicyRevision
 
@@ -140,7 +145,6 @@ def unpin_set(*, alias: Alias, pin: EvaluationPin, actor: AbstractUser) -> None:
     _note_pin(alias, actor, "alias.unpin_set", name)
 
 
-@transaction.atomic
 def set_approvals(
     *,
     alias: Alias,
@@ -154,6 +158,17 @@ def set_approvals(
     Raises:
         InvalidInputError: more approvals are needed than there are approvers.
     """
+    with noting_refusal("alias.set_approvals", f"alias:{alias}"), transaction.atomic():
+        return _set_approvals(alias, needed, approvers, uploader_may_approve, actor)
+
+
+def _set_approvals(
+    alias: Alias,
+    needed: int,
+    approvers: Sequence[AbstractUser],
+    uploader_may_approve: bool,
+    actor: AbstractUser,
+) -> AliasGate:
     if needed < 0 or (approvers and needed > len(set(approvers))):
         raise InvalidInputError(
             f"{needed} approvals cannot come from {len(set(approvers))} people",
