@@ -9,7 +9,7 @@ from typing import Any
 from compat.errors import ShapeError
 from compat.intervals import clopper_pearson
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Version of the measuring code: a change of any measure raises it and makes verdicts stale."""
 
 LEVELS = (0.9, 0.95, 0.975, 0.99, 0.995)

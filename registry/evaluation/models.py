@@ -95,7 +95,9 @@ class Comparison(Work):
     """Measurements of two versions on one evaluation set, from their stored outputs.
 
     ``producer`` names a third version whose vectors are the gallery; empty where it is the old
-    version. Old and new are the same digest only in the null test of a first version.
+    version. Old and new are the same digest only in the null test of a first version. ``asks`` is
+    what a policy wants measured beyond what always is, ``ancestors`` the outputs of versions that
+    were promoted before; both are part of what the comparison is.
     """
 
     old_digest = models.CharField(max_length=64)
@@ -103,6 +105,10 @@ class Comparison(Work):
     producer_digest = models.CharField(max_length=64, blank=True)
     set_digest = models.CharField(max_length=64)
     code_version = models.CharField(max_length=32)
+    asks = models.JSONField(default=dict, blank=True)
+    asks_digest = models.CharField(max_length=64, blank=True)
+    ancestors = models.JSONField(default=list, blank=True)
+    ancestors_digest = models.CharField(max_length=64, blank=True)
     old_outputs = models.ForeignKey(Outputs, models.PROTECT, related_name="+")
     new_outputs = models.ForeignKey(Outputs, models.PROTECT, related_name="+")
     producer_outputs = models.ForeignKey(
@@ -112,6 +118,8 @@ class Comparison(Work):
     null_test = models.JSONField(default=dict, blank=True)
     flips = models.JSONField(default=list, blank=True)
     flip_matrix = models.JSONField(default=dict, blank=True)
+    planted = models.JSONField(default=list, blank=True)
+    chance = models.FloatField(null=True, blank=True)
     samples_digest = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -126,6 +134,8 @@ class Comparison(Work):
                     "producer_digest",
                     "set_digest",
                     "code_version",
+                    "asks_digest",
+                    "ancestors_digest",
                 ],
                 name="one_comparison",
             )

@@ -1,6 +1,6 @@
 """Reads of evaluation sets, outputs and comparisons."""
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 
 from compat.measurement import CODE_VERSION, Measurement
 from registry.catalog.models import ModelVersion
@@ -110,14 +110,22 @@ def outputs_held(
 def comparison_of(
     old_digest: str, new_digest: str, set_digest: str, producer_digest: str = ""
 ) -> Comparison | None:
-    """Return the comparison made by the present measuring code, in whatever state."""
-    return Comparison.objects.filter(
-        old_digest=old_digest,
-        new_digest=new_digest,
-        producer_digest=producer_digest,
-        set_digest=set_digest,
-        code_version=CODE_VERSION,
-    ).first()
+    """Return the comparison made by the present measuring code, in whatever state.
+
+    Policies that ask for different measures leave several: a finished one is preferred, then the
+    newest.
+    """
+    return (
+        Comparison.objects.filter(
+            old_digest=old_digest,
+            new_digest=new_digest,
+            producer_digest=producer_digest,
+            set_digest=set_digest,
+            code_version=CODE_VERSION,
+        )
+        .order_by(Case(When(work_state=WorkState.DONE, then=0), default=1), "-pk")
+        .first()
+    )
 
 
 def measurements_of(comparison: Comparison) -> list[Measurement]:

@@ -48,6 +48,7 @@ def main(job: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]
         "flips": [flip | {"thumbnail": flip["row"] in pictured} for flip in flips],
         "flip_matrix": _named_matrix(judged, found),
         "chance": found.chance,
+        "planted": [],
     }
 
 

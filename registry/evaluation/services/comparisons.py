@@ -1,5 +1,7 @@
 """Comparisons of stored outputs: arithmetic, never a second run of a model."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compat.measurement import CODE_VERSION
+from registry.audit.chain import canonical
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.leases import WorkState
@@ -15,7 +18,10 @@ from registry.evaluation.models import Comparison, Outputs
 
 @dataclass(frozen=True)
 class ComparisonJob:
-    """What a worker needs to compare: digests of stored bytes, and how to measure."""
+    """What a worker needs to compare: digests of stored bytes, and how to measure.
+
+    The artifacts are run only where ``asks`` wants their cost; None where outputs were recorded.
+    """
 
     claim: leases.Claim
     task: str
@@ -24,12 +30,27 @@ class ComparisonJob:
     old_file: str
     new_file: str
     producer_file: str | None
+    ancestor_files: tuple[str, ...]
+    asks: dict[str, Any]
+    old_manifest: dict[str, Any]
+    new_manifest: dict[str, Any]
+    old_artifact: str | None
+    new_artifact: str | None
 
 
 def request_comparison(
-    *, old: Outputs, new: Outputs, producer: Outputs | None = None
+    *,
+    old: Outputs,
+    new: Outputs,
+    producer: Outputs | None = None,
+    ancestors: Sequence[Outputs] = (),
+    asks: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """Return the comparison of these finished outputs, queueing it when it is new."""
+    """Return the comparison of these finished outputs, queueing it when it is new.
+
+    ``ancestors`` may hold ``old`` itself; without any the cumulative measures are not made.
+    """
+    earlier = sorted({row.version_digest: row for row in ancestors}.items())
     with transaction.atomic():
         comparison, created = Comparison.objects.get_or_create(
             old_digest=old.version_digest,
@@ -37,10 +58,14 @@ def request_comparison(
             producer_digest=producer.version_digest if producer else "",
             set_digest=old.set_digest,
             code_version=CODE_VERSION,
+            asks_digest=_sha256(canonical(asks)) if asks else "",
+            ancestors_digest=_sha256(",".join(digest for digest, _ in earlier)) if earlier else "",
             defaults={
                 "old_outputs": old,
                 "new_outputs": new,
                 "producer_outputs": producer,
+                "asks": dict(asks or {}),
+                "ancestors": [row.pk for _, row in earlier],
                 "created_at": timezone.now(),
             },
         )
@@ -58,18 +83,28 @@ def claim(*, comparison_id: int) -> ComparisonJob | None:
         "old_outputs__version",
         "new_outputs__version",
         "old_outputs__set_revision__evaluation_set",
-        "producer_outputs",
+        "producer_outputs__version",
     ).get(pk=comparison_id)
-    producer = comparison.producer_outputs
-    gallery_side = (producer or comparison.old_outputs).version
+    old, new, producer = (
+        comparison.old_outputs,
+        comparison.new_outputs,
+        comparison.producer_outputs,
+    )
+    files = Outputs.objects.in_bulk(comparison.ancestors)
     return ComparisonJob(
-        taken,
-        comparison.old_outputs.set_revision.evaluation_set.task,
-        gallery_side.manifest["output"].get("distance", ""),
-        comparison.old_outputs.set_revision.canonical_digest,
-        comparison.old_outputs.file_digest,
-        comparison.new_outputs.file_digest,
-        producer.file_digest if producer else None,
+        claim=taken,
+        task=old.set_revision.evaluation_set.task,
+        distance=(producer or old).version.manifest["output"].get("distance", ""),
+        set_digest=old.set_revision.canonical_digest,
+        old_file=old.file_digest,
+        new_file=new.file_digest,
+        producer_file=producer.file_digest if producer else None,
+        ancestor_files=tuple(files[pk].file_digest for pk in comparison.ancestors),
+        asks=comparison.asks,
+        old_manifest=old.version.manifest,
+        new_manifest=new.version.manifest,
+        old_artifact=old.version.artifact_id,
+        new_artifact=new.version.artifact_id,
     )
 
 
@@ -83,6 +118,8 @@ def record(*, job: ComparisonJob, result: dict[str, Any], samples_digest: str) -
         null_test=result["null_test"],
         flips=result["flips"],
         flip_matrix=result["flip_matrix"],
+        planted=result["planted"],
+        chance=result["chance"],
         samples_digest=samples_digest,
         finished_at=timezone.now(),
     )
@@ -103,3 +140,7 @@ def fail(*, job: ComparisonJob, code: str, detail: str) -> bool:
 def is_settled(work: Outputs | Comparison) -> bool:
     """Whether nothing more will happen to it without somebody asking."""
     return work.work_state in {WorkState.DONE, WorkState.FAILED}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
