@@ -11,7 +11,9 @@ import numpy as np
 from bench.machine import print_table
 from compat.measurement import Direction, Measurement, proportion
 from compat.metrics.bootstrap import Contributions, bounds_of_means
-from compat.policy import DEFAULTS, Policy, Rule, Task, parse_policy
+from compat.policy import Policy, Rule, Task
+from compat.policy_defaults import DEFAULTS
+from compat.policy_documents import parse_policy
 from compat.verdict import Evidence, Outcome, assess
 
 SIMULATED = 2_000

@@ -127,6 +127,28 @@ def mean_settles_at(
     return None if ratio > math.sqrt(limit) else math.ceil(ratio**2)
 
 
+def binomial_tails(count: int, n: int, share: float) -> tuple[float, float]:
+    """Return the chance of at most, and of at least, ``count`` successes at a true share.
+
+    Args:
+        count: successes, 0 <= count <= n.
+        n: trials, n >= 1.
+        share: true proportion; outside [0, 1] it is taken as the nearer end.
+
+    Returns:
+        ``(at_most, at_least)``, each in [0, 1].
+
+    Raises:
+        ShapeError: the counts are out of range.
+
+    Example:
+        >>> binomial_tails(0, 1, 0.25)
+        (0.75, 1.0)
+    """
+    _require_counts(count, n)
+    return _binomial_cdf(count, n, share), 1 - _binomial_cdf(count - 1, n, share)
+
+
 def _require_counts(count: int, n: int) -> None:
     if n < 1 or not 0 <= count <= n:
         raise ShapeError(f"a proportion needs 0 <= count <= n and n >= 1, not {count} of {n}")
@@ -146,12 +168,12 @@ def _binomial_cdf(k: int, n: int, p: float) -> float:
     if p >= 1:
         return 0.0
     if k > n * p:
-        return 1 - _tail_sum(n - k - 1, n, 1 - p)
-    return _tail_sum(k, n, p)
+        return 1 - _tail_sum(n - k - 1, n, 1 - p, p)
+    return _tail_sum(k, n, p, 1 - p)
 
 
-def _tail_sum(k: int, n: int, p: float) -> float:
-    """Sum of the binomial terms 0..k, where k lies at or below the mean."""
+def _tail_sum(k: int, n: int, p: float, q: float) -> float:
+    """Sum of the binomial terms 0..k, where k lies at or below the mean and p + q = 1."""
     if k < 0:
         return 0.0
     log_term = (
@@ -159,9 +181,9 @@ def _tail_sum(k: int, n: int, p: float) -> float:
         - math.lgamma(k + 1)
         - math.lgamma(n - k + 1)
         + k * math.log(p)
-        + (n - k) * math.log1p(-p)
+        + (n - k) * (math.log1p(-p) if p < 0.5 else math.log(q))
     )
-    ratio = (1 - p) / p
+    ratio = q / p
     term = total = 1.0
     for i in range(k, 0, -1):
         term *= i / (n - i + 1) * ratio

@@ -1,12 +1,14 @@
 """The judgement: pure, ordered, closed by default. Nothing here reads a clock or a database."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from compat.alerts import p_value
 from compat.intervals import mean_settles_at, proportion_settles_at
 from compat.measurement import Direction, Measurement
-from compat.policy import Basis, Bound, Coverage, Policy, Rule
+from compat.multiplicity import benjamini_hochberg, holm
+from compat.policy import PAIRWISE, Across, Basis, Bound, Correction, Coverage, Policy, Rule
 
 
 class Outcome(StrEnum):
@@ -28,8 +30,28 @@ _SEVERITY = {
 NULL_TEST = "null test"
 """Name of the built-in rule that every set's own null test feeds."""
 
+PLANTED = "planted regression"
+"""Name of the built-in rule that the gate must catch what was planted."""
+
 COVERAGE = "gallery coverage"
 """Name under which the coverage of galleries stands among what blocks."""
+
+
+BUILT_IN = frozenset({NULL_TEST, PLANTED, COVERAGE})
+"""What no policy can leave out and no waiver can except."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A regression that was planted into stored outputs, and what was measured of it.
+
+    Attributes:
+        share: of the samples or queries that were made wrong, in (0, 1].
+        measurements: what the same measuring code says about it.
+    """
+
+    share: float
+    measurements: Sequence[Measurement]
 
 
 @dataclass(frozen=True)
@@ -38,11 +60,14 @@ class Evidence:
 
     Attributes:
         evaluation_set: its name and revision, such as ``digits:1``.
+        against: the earlier version that the candidate is held against; empty for the incumbent.
         measurements: every measurement, slices included.
         null_test: why the null test failed; empty where it passed; None where it was not run.
         missing: the code of what is missing (``outputs_missing``): inconclusive.
         error: the code of what broke (``outputs_not_finite``): errored.
         detail: the sentence that goes with ``missing`` or ``error``.
+        planted: regressions planted into the incumbent's own outputs, mildest first; None where
+            they were not run.
     """
 
     evaluation_set: str
@@ -51,6 +76,8 @@ class Evidence:
     missing: str = ""
     error: str = ""
     detail: str = ""
+    against: str = ""
+    planted: Sequence[Planted] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +100,8 @@ class RuleResult:
     direction: str = Direction.NEITHER
     rationale: str = ""
     slice: str = ""
+    against: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,18 +120,22 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
 def assess(policy: Policy, evidence: Sequence[Evidence], *, first_version: bool) -> Verdict:
     """Judge what was measured against what is asked, on every pinned evaluation set.
 
-    Each rule must hold on each set (an intersection-union test: no correction is due). The verdict
-    is the worst outcome among the blocking results; advisory results are shown and never block.
-    Without an evaluation set there is no evidence, and the verdict is inconclusive.
+    Each rule must hold on each set (an intersection-union test: no correction is due), and what
+    vouches for one earlier version also against every further one that there is evidence for. The
+    verdict is the worst outcome among the blocking results; advisory results, and promises that
+    the policy's level does not make, are shown and never block. Without an evaluation set there is
+    no evidence, and the verdict is inconclusive.
     """
     if not evidence:
         reason = "no evaluation set is pinned: there is nothing to judge by"
         nothing = RuleResult(NULL_TEST, "", Outcome.INCONCLUSIVE, reason)
         return Verdict(Outcome.INCONCLUSIVE, (nothing,))
-    rules = policy.first_version if first_version else policy.rules
     results: list[RuleResult] = []
     for one in evidence:
         results.append(_null_result(one))
+        rules = _rules_for(policy, one, first_version)
+        if not one.against:
+            results.append(_planted_result(one, rules, policy.confidence))
         for rule in rules:
             results += _rule_results(rule, one, policy.confidence)
     return Verdict(worst(r.outcome for r in results if not r.advisory), tuple(results))
@@ -150,10 +183,62 @@ def outcome_after_waivers(
     waivable = {Outcome.FAILED, Outcome.INCONCLUSIVE}
     return worst(
         Outcome.PASSED
-        if rule in waived and rule not in {NULL_TEST, COVERAGE} and outcome in waivable
+        if rule in waived and rule not in BUILT_IN and outcome in waivable
         else outcome
         for rule, outcome in results
     )
+
+
+def _rules_for(policy: Policy, evidence: Evidence, first_version: bool) -> list[Rule]:
+    """Return what is asked on one set: what does not block at this level is advisory."""
+    if first_version:
+        return list(policy.first_version)
+    measured = {m.name for m in evidence.measurements}
+    rules = []
+    for rule in policy.rules:
+        promised = rule.promise in policy.level.promises
+        if evidence.against and not (promised and rule.promise in PAIRWISE):
+            continue
+        if promised or rule.measurement in measured:
+            rules.append(replace(rule, advisory=not policy.blocks(rule)))
+    return rules
+
+
+def _planted_result(evidence: Evidence, rules: Sequence[Rule], confidence: float) -> RuleResult:
+    """Return whether what is known to be broken fails by these rules, as it must.
+
+    No rule may pass a planted regression that breaks it, and the worst one must fail.
+    """
+
+    def result(outcome: Outcome, reason: str, support: int = 0) -> RuleResult:
+        return RuleResult(PLANTED, evidence.evaluation_set, outcome, reason, support=support)
+
+    if evidence.error or evidence.missing:
+        return result(Outcome.INCONCLUSIVE, "nothing was measured that could be planted into")
+    if evidence.planted is None:
+        return result(Outcome.INCONCLUSIVE, "no regression was planted")
+    blocking = [rule for rule in rules if not rule.advisory]
+    for planted in evidence.planted:
+        one = replace(evidence, measurements=planted.measurements)
+        judged = [r for rule in blocking for r in _rule_results(rule, one, confidence)]
+        for r in judged:
+            if r.outcome is Outcome.PASSED and not _meets(r):
+                reason = f"{r.rule} passes a planted regression of {planted.share:.2%}"
+                return result(Outcome.ERRORED, reason, r.support)
+        failed = [r for r in judged if r.outcome is Outcome.FAILED]
+        if failed:
+            reason = f"a planted regression of {planted.share:.2%} fails by {failed[0].rule}"
+            return result(Outcome.PASSED, reason, failed[0].support)
+    if not blocking:
+        return result(Outcome.PASSED, "nothing blocks at this level")
+    return result(Outcome.INCONCLUSIVE, "no planted regression fails: too little to judge by")
+
+
+def _meets(result: RuleResult) -> bool:
+    """Whether the value itself, which is known of what was planted, meets the rule."""
+    if result.value is None or result.threshold is None:
+        return False
+    return _on_good_side(Bound(result.bound), result.threshold, result.value)
 
 
 def _null_result(evidence: Evidence) -> RuleResult:
@@ -166,7 +251,7 @@ def _null_result(evidence: Evidence) -> RuleResult:
         outcome, reason = Outcome.INCONCLUSIVE, "the null test was not run"
     elif evidence.null_test:
         outcome, reason = Outcome.ERRORED, evidence.null_test
-    return RuleResult(NULL_TEST, evidence.evaluation_set, outcome, reason)
+    return RuleResult(NULL_TEST, evidence.evaluation_set, outcome, reason, against=evidence.against)
 
 
 def _rule_results(rule: Rule, evidence: Evidence, confidence: float) -> list[RuleResult]:
@@ -174,19 +259,57 @@ def _rule_results(rule: Rule, evidence: Evidence, confidence: float) -> list[Rul
     of_rule = {m.slice: m for m in evidence.measurements if m.name == rule.measurement}
     if not rule.slices:
         return [_rule_result(rule, evidence, of_rule.get(""), "", confidence)]
-    results = []
-    for pattern in rule.slices:
-        named = sorted(name for name in of_rule if name and _matches(name, pattern))
-        results += [
-            _rule_result(rule, evidence, of_rule.get(name), name, confidence)
-            for name in named or [pattern]
-        ]
+    asked = [
+        name
+        for pattern in rule.slices
+        for name in sorted(n for n in of_rule if n and _matches(n, pattern)) or [pattern]
+    ]
+    names = list(dict.fromkeys(asked))
+    results = [_rule_result(rule, evidence, of_rule.get(n), n, confidence) for n in names]
+    if rule.across is Across.ANY:
+        return _corrected(rule, results, [of_rule.get(name) for name in names], confidence)
     return results
 
 
+def _corrected(
+    rule: Rule,
+    results: Sequence[RuleResult],
+    found: Sequence[Measurement | None],
+    confidence: float,
+) -> list[RuleResult]:
+    """Return the results of an alert: failed only where that survives the correction."""
+    p_values = [p_value(m, rule.bound, rule.threshold) if m else None for m in found]
+    known = [p for p in p_values if p is not None]
+    adjusted = iter(_CORRECTIONS[rule.correction](known))
+    corrected = []
+    for result, p in zip(results, p_values, strict=True):
+        after = None if p is None else next(adjusted)
+        if result.outcome is Outcome.FAILED and (after is None or after > 1 - confidence):
+            reason = f"{result.reason}; no alert after correction for {len(known)} slices"
+            result = replace(result, outcome=Outcome.INCONCLUSIVE, reason=reason)
+        corrected.append(result)
+    return corrected
+
+
+_CORRECTIONS = {Correction.HOLM: holm, Correction.BENJAMINI_HOCHBERG: benjamini_hochberg}
+
+
 def _matches(name: str, pattern: str) -> bool:
-    column = pattern.removesuffix("*")
-    return name == pattern or (pattern.endswith("*") and name.startswith(column))
+    """Whether ``pattern`` asks about the slice: each of its columns, with its value or any."""
+    if pattern == "*":
+        return "&" not in name
+    asked, held = (
+        sorted(part.partition("=")[::2] for part in x.split("&")) for x in (pattern, name)
+    )
+    return len(asked) == len(held) and all(
+        column == other and value in {"*", own}
+        for (column, value), (other, own) in zip(asked, held, strict=True)
+    )
+
+
+def _columns(name: str) -> list[tuple[str, str]]:
+    pairs = (part.partition("=") for part in name.split("&"))
+    return sorted((column, value) for column, _, value in pairs)
 
 
 def _rule_result(
@@ -213,6 +336,8 @@ def _rule_result(
         direction=found.direction if found else Direction.NEITHER,
         rationale=rule.rationale,
         slice=of,
+        against=evidence.against,
+        owner=rule.owner,
     )
 
 
@@ -243,11 +368,15 @@ def _judge(
 
 
 def _holds(rule: Rule, value: float) -> bool:
-    if rule.bound is Bound.AT_MOST:
-        return value <= rule.threshold
-    if rule.bound is Bound.AT_LEAST:
-        return value >= rule.threshold
-    return value > rule.threshold
+    return _on_good_side(rule.bound, rule.threshold, value)
+
+
+def _on_good_side(bound: Bound, threshold: float, value: float) -> bool:
+    if bound is Bound.AT_MOST:
+        return value <= threshold
+    if bound is Bound.AT_LEAST:
+        return value >= threshold
+    return value > threshold
 
 
 def _settles_at(rule: Rule, found: Measurement, confidence: float) -> int | None:

@@ -4,7 +4,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compat.policy import DEFAULTS, Task
+from compat.policy import Task
+from compat.policy_defaults import DEFAULTS
 from registry.accounts.models import Scope
 from registry.api.endpoint import checked, operation
 from registry.api.fields import DocumentField

@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from compat.measurement import LEVELS, Direction, Measurement, proportion
-from compat.policy import DEFAULTS, Task
+from compat.policy import Task
+from compat.policy_defaults import DEFAULTS
 from compat.verdict import Outcome
 from registry.accounts.models import Scope, Token
 from registry.accounts.services.tokens import issue_token
@@ -287,6 +288,8 @@ def a_comparison_result(
         "null_test": {"passed": True, "reason": ""},
         "flips": [a_flip(row) for row in range(flips)],
         "flip_matrix": {"cat": {"dog": flips}} if flips else {},
+        "planted": [],
+        "chance": None,
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from compat.measurement import LEVELS, Direction, Measurement, proportion, undefined
 from compat.policy import Basis, Bound, Coverage, Policy, Rule, Task
-from compat.verdict import Evidence, Outcome, assess, assess_coverage, worst
+from compat.verdict import Evidence, Outcome, Planted, assess, assess_coverage, worst
 
 
 def a_rule(**changes):
@@ -43,9 +43,24 @@ def a_mean(value, half, name="gain", clusters=100, support=100):
 
 
 def evidence(*measurements, **changes):
-    return Evidence(
-        **{"evaluation_set": "set:1", "measurements": measurements, "null_test": "", **changes}
-    )
+    values = {
+        "evaluation_set": "set:1",
+        "measurements": measurements,
+        "null_test": "",
+        "planted": all_wrong(*measurements),
+    }
+    return Evidence(**{**values, **changes})
+
+
+def all_wrong(*measurements):
+    """The worst that can be planted: every answer wrong, on the whole set and on each slice."""
+    slices = {m.slice for m in measurements} | {""}
+    flips = [proportion("nfr", 5000, 5000, Direction.LOWER_IS_BETTER, slice=s) for s in slices]
+    return [Planted(1.0, [*flips, a_mean(-1.0, 0.01)])]
+
+
+def results_of(verdict, rule="flips"):
+    return [r for r in verdict.results if r.rule == rule]
 
 
 def outcome_of(policy, *all_evidence, first_version=False):
@@ -63,7 +78,7 @@ def test_the_whole_interval_on_the_bad_side_fails():
 def test_an_interval_that_holds_the_threshold_is_inconclusive_and_says_what_would_settle_it():
     verdict = assess(a_policy(), [evidence(nfr(5, 1000))], first_version=False)
 
-    result = verdict.results[1]
+    (result,) = results_of(verdict)
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert result.settles_at == 1441
     settled = nfr(math.ceil(0.005 * result.settles_at), result.settles_at)
@@ -74,7 +89,7 @@ def test_the_sample_size_that_settles_a_mean_is_counted_in_samples_not_clusters(
     rule = a_rule(measurement="gain", bound=Bound.ABOVE, threshold=0.0)
     found = a_mean(0.01, 0.02, clusters=50, support=500)
 
-    result = assess(a_policy(rule), [evidence(found)], first_version=False).results[1]
+    (result,) = results_of(assess(a_policy(rule), [evidence(found)], first_version=False))
 
     assert result.outcome is Outcome.INCONCLUSIVE
     assert result.settles_at == pytest.approx(500 * (0.02 / 0.01) ** 2, rel=0.05)
@@ -194,7 +209,7 @@ def test_a_small_slice_is_inconclusive_and_says_so():
     found = evidence(nfr(0, 900), sliced(0, 40, "ink=light"))
     rule = a_rule(slices=("ink=*",), min_support=100)
 
-    result = assess(a_policy(rule), [found], first_version=False).results[1]
+    (result,) = results_of(assess(a_policy(rule), [found], first_version=False))
 
     assert (result.outcome, result.settles_at) == (Outcome.INCONCLUSIVE, 100)
     assert "40 samples" in result.reason

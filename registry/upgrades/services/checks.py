@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from compat.measurement import Measurement
-from compat.policy import parse_policy
+from compat.policy_documents import parse_policy
 from compat.verdict import Evidence, assess
 from registry.audit.services.record import record as ledger
 from registry.catalog.manifest import ManifestError, validate

@@ -9,8 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from compat.errors import PolicyError
-from compat.policy import DEFAULTS, Task, parse_policy
 from compat.policy import Policy as PolicyRules
+from compat.policy import Task
+from compat.policy_defaults import DEFAULTS
+from compat.policy_documents import parse_policy
 from registry.audit.chain import canonical
 from registry.audit.services.record import record
 from registry.catalog.models import Alias, RegisteredModel

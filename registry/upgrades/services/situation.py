@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from compat.measurement import CODE_VERSION
-from compat.policy import Policy, parse_policy
+from compat.policy import Policy
+from compat.policy_documents import parse_policy
 from compat.verdict import Evidence
 from registry.audit.chain import canonical
 from registry.catalog.models import Alias, ModelVersion

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from compat.policy import parse_policy
+from compat.policy_documents import parse_policy
 from registry.upgrades.models import AliasGate, Policy
 from registry.upgrades.selectors import policy_revision
 from registry.web import figures

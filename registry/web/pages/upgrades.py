@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from compat.policy import parse_policy
+from compat.policy_documents import parse_policy
 from compat.verdict import Outcome
 from registry.audit.selectors import entries
 from registry.catalog.models import ModelVersion
@@ -16,7 +16,7 @@ from registry.core.errors import GateNotPassedError, RegistryError
 from registry.evaluation.models import Comparison
 from registry.upgrades.models import Upgrade, Verdict
 from registry.upgrades.previews import galleries_after, steps_of
-from registry.upgrades.selectors import fresh_upgrade, gate_of, upgrades
+from registry.upgrades.selectors import fresh_upgrade, gate_of, open_rivals, upgrades
 from registry.upgrades.services.decide import approvals_of
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.waivers import outcome_now, standing_waivers
@@ -166,6 +166,7 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
             "confidence": f"{confidence * 100:g}",
             "stands": stands,
             "may_promote": opens,
+            "rivals": open_rivals(upgrade) if verdict.incumbent and is_open(upgrade) else [],
             "is_waived": opens and verdict.outcome != Outcome.PASSED,
         }
     )

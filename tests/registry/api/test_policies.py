@@ -2,7 +2,8 @@
 
 import pytest
 
-from compat.policy import DEFAULTS, Task
+from compat.policy import Task
+from compat.policy_defaults import DEFAULTS
 from registry.upgrades.models import Policy
 from tests.builders import registry as make
 from tests.registry.api.conftest import refusal
