@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from registry.core.errors import ConflictError, InvalidInputError
 from registry.core.leases import WorkState
-from registry.evaluation.models import SetRevision
+from registry.evaluation.models import Comparison, SetRevision
 from registry.evaluation.selectors import comparison_of, negative_flips
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.situation import situation_of
@@ -14,7 +14,8 @@ from registry.upgrades.services.situation import situation_of
 class Broken:
     """Samples that the incumbent gets right and a candidate does not, on one evaluation set.
 
-    ``is_complete`` is false where a comparison lists only the first of its flips.
+    ``is_complete`` is false where a comparison lists only the first of its flips. Both comparisons
+    are held, the first candidate's first, for who wants to see the samples.
     """
 
     evaluation_set: str
@@ -22,6 +23,7 @@ class Broken:
     only_second: tuple[str, ...]
     both: tuple[str, ...]
     is_complete: bool
+    comparisons: tuple[Comparison, Comparison]
 
 
 def broken_by(first: Upgrade, second: Upgrade) -> list[Broken]:
@@ -39,24 +41,26 @@ def broken_by(first: Upgrade, second: Upgrade) -> list[Broken]:
     found = []
     for pin in situation.pins:
         one, two = (
-            _flipped(situation.incumbent.digest, upgrade, pin) for upgrade in (first, second)
+            _compared(situation.incumbent.digest, upgrade, pin) for upgrade in (first, second)
         )
+        (by_one, one_is_whole), (by_two, two_is_whole) = negative_flips(one), negative_flips(two)
         found.append(
             Broken(
                 str(pin),
-                tuple(sorted(one[0] - two[0])),
-                tuple(sorted(two[0] - one[0])),
-                tuple(sorted(one[0] & two[0])),
-                one[1] and two[1],
+                tuple(sorted(by_one - by_two)),
+                tuple(sorted(by_two - by_one)),
+                tuple(sorted(by_one & by_two)),
+                one_is_whole and two_is_whole,
+                (one, two),
             )
         )
     return found
 
 
-def _flipped(incumbent: str, upgrade: Upgrade, pin: SetRevision) -> tuple[set[str], bool]:
+def _compared(incumbent: str, upgrade: Upgrade, pin: SetRevision) -> Comparison:
     comparison = comparison_of(incumbent, upgrade.candidate.digest, pin.digest)
     if comparison is None or comparison.work_state != WorkState.DONE:
         raise ConflictError(
             f"{upgrade.candidate} was not compared with the incumbent yet", code="not_compared"
         )
-    return negative_flips(comparison)
+    return comparison

@@ -6,7 +6,14 @@ from registry.catalog.models import Alias, ModelVersion, RegisteredModel
 from registry.catalog.selectors import versions_of
 from registry.core.errors import UnknownObjectError
 from registry.core.references import split_numbered
-from registry.upgrades.models import AliasGate, Check, EvaluationPin, PolicyRevision, Upgrade
+from registry.upgrades.models import (
+    AliasGate,
+    Check,
+    EvaluationPin,
+    PolicyRevision,
+    Upgrade,
+    Waiver,
+)
 from registry.upgrades.services.advance import advance, is_stale
 from registry.upgrades.services.situation import situation_of
 from registry.upgrades.states import OPEN, State
@@ -45,6 +52,18 @@ def upgrade_to(alias: Alias, number: int) -> Upgrade:
     if found is None:
         raise UnknownObjectError(f"no upgrade of {alias} to {number}", code="unknown_upgrade")
     return found
+
+
+def other_open_upgrades(upgrade: Upgrade) -> QuerySet[Upgrade]:
+    """Return the open upgrades of the same alias to other candidates, newest first."""
+    return upgrades().filter(alias=upgrade.alias_id, state__in=OPEN).exclude(pk=upgrade.pk)
+
+
+def waivers() -> QuerySet[Waiver]:
+    """Return waivers with what is shown of them, oldest first."""
+    return Waiver.objects.select_related(
+        "upgrade__candidate__model", "upgrade__alias__model", "requested_by", "granted_by"
+    ).order_by("pk")
 
 
 def verdict_is_stale(upgrade: Upgrade) -> bool:
@@ -98,18 +117,22 @@ def versions_with_upgrades(model: RegisteredModel) -> QuerySet[ModelVersion]:
     return versions_of(model).prefetch_related(Prefetch("upgrades", queryset=found))
 
 
+def checks() -> QuerySet[Check]:
+    """Return checks with what they are about, newest first."""
+    return Check.objects.select_related(
+        "alias__model",
+        "alias__version__model",
+        "set_revision__evaluation_set",
+        "incumbent__model",
+        "policy_revision__policy",
+        "created_by",
+        "upload",
+    ).order_by("-pk")
+
+
 def check_numbered(check_id: int) -> Check:
     """Return a check, or raise UnknownObjectError."""
-    found = (
-        Check.objects.select_related(
-            "alias__model",
-            "set_revision__evaluation_set",
-            "incumbent__model",
-            "policy_revision__policy",
-        )
-        .filter(pk=check_id)
-        .first()
-    )
+    found = checks().filter(pk=check_id).first()
     if found is None:
         raise UnknownObjectError(f"no check {check_id}", code="unknown_check")
     return found

@@ -15,7 +15,7 @@ from registry.catalog.selectors import resolve
 from registry.catalog.services.register_version import Parent
 from registry.core.errors import RegistryError
 from registry.evaluation.models import SetRevision
-from registry.upgrades.models import PolicyRevision
+from registry.upgrades.models import EvaluationPin, PolicyRevision
 
 TASKS = [(task.value, task.value) for task in Task]
 PARENT_ROWS = 3
@@ -29,8 +29,10 @@ class JsonTextField(forms.CharField):
 
     widget = forms.Textarea(attrs={"rows": 16, "class": "font-monospace", "spellcheck": "false"})
 
-    def clean(self, value: Any) -> dict[str, Any]:
+    def clean(self, value: Any) -> dict[str, Any] | None:
         text = super().clean(value)
+        if not text:
+            return None
         try:
             document = json.loads(text, parse_constant=_no_constant)
         except (ValueError, RecursionError) as exc:
@@ -111,6 +113,32 @@ class RecordingForm(forms.Form):
     def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["revision"].queryset = ready_revisions(version.model)
+
+
+class CheckForm(forms.Form):
+    """Outputs to be judged, and what by; nothing is registered."""
+
+    pin = forms.ModelChoiceField(
+        EvaluationPin.objects.none(),
+        label="Judge as a candidate of",
+        empty_label="choose an alias and its evaluation set",
+        error_messages={"invalid_choice": "It no longer judges that alias. Choose again."},
+    )
+    file = forms.FileField(
+        label="NPZ or Parquet file",
+        help_text="One row for each sample id of the set, in any order.",
+    )
+    manifest = JsonTextField(
+        required=False,
+        label="How to read them",
+        help_text="Left empty: as the outputs of the version that the alias names.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["pin"].queryset = judging_pins()
+        self.fields["pin"].label_from_instance = _alias_and_set
+        self.fields["manifest"].widget.attrs["rows"] = 8
 
 
 class EvaluationSetForm(forms.Form):
@@ -331,6 +359,17 @@ def ready_revisions(model: RegisteredModel) -> Any:
     return SetRevision.objects.select_related("evaluation_set").filter(
         evaluation_set__task=model.task, state=SetRevision.State.READY
     )
+
+
+def judging_pins() -> Any:
+    """Return which set judges the candidates of which alias, by the name of the alias."""
+    return EvaluationPin.objects.select_related(
+        "gate__alias__model", "set_revision__evaluation_set"
+    ).order_by("gate__alias__model__name", "gate__alias__name", "evaluation_set__name")
+
+
+def _alias_and_set(pin: EvaluationPin) -> str:
+    return f"{pin.gate.alias} on {pin.set_revision}"
 
 
 def _no_constant(name: str) -> None:

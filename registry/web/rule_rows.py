@@ -80,11 +80,16 @@ def blocking_rules(verdict: Verdict | None) -> list[str]:
 
 def why(verdict: Verdict) -> str:
     """Return one sentence: what the outcome of a verdict rests on."""
-    blocking = [r for r in verdict.results if not r["advisory"]]
-    blocking += [r for entry in verdict.coverage for r in entry["results"]]
-    against = [r for r in blocking if r["outcome"] == verdict.outcome]
+    covered = [r for entry in verdict.coverage for r in entry["results"]]
+    return reason_of(verdict.outcome, [*verdict.results, *covered])
+
+
+def reason_of(outcome: str, results: Sequence[Mapping[str, Any]]) -> str:
+    """Return one sentence: which of the results make up the outcome."""
+    blocking = [r for r in results if not r["advisory"]]
+    against = [r for r in blocking if r["outcome"] == outcome]
     sets = len({r["evaluation_set"] for r in blocking})
-    if verdict.outcome == Outcome.PASSED:
+    if outcome == Outcome.PASSED:
         rules = len({r["rule"] for r in blocking} - {NULL_TEST})
         return (
             f"Every blocking rule holds: {rules} of {rules}, on "
@@ -153,7 +158,39 @@ def _sentence(row: RuleRow) -> str:
     )
 
 
-def _row(result: Mapping[str, Any]) -> RuleRow:
+@dataclass(frozen=True)
+class PairedRow:
+    """One rule on one evaluation set, as two candidates met it; None where one was not judged."""
+
+    head: RuleRow
+    sides: tuple[RuleRow | None, RuleRow | None]
+
+
+def paired_rows(
+    first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
+) -> list[PairedRow]:
+    """Return the rules of two verdicts side by side; both drawings of a rule have one scale."""
+    one, two = ({_identity(result): result for result in side} for side in (first, second))
+    pairs = []
+    for key in one | two:
+        found = [side.get(key) for side in (one, two)]
+        marks = [mark for result in found if result for mark in _marks(result)]
+        rows = [_row(result, marks) if result else None for result in found]
+        pairs.append(PairedRow(next(filter(None, rows)), (rows[0], rows[1])))
+    return pairs
+
+
+def _identity(result: Mapping[str, Any]) -> tuple[str, ...]:
+    where = (result.get(key, "") for key in ("slice", "against"))
+    return (result["rule"], result["evaluation_set"], *where)
+
+
+def _marks(result: Mapping[str, Any]) -> list[float]:
+    held = (result[key] for key in ("value", "lower", "upper", "threshold"))
+    return [mark for mark in held if mark is not None]
+
+
+def _row(result: Mapping[str, Any], marks: Sequence[float] = ()) -> RuleRow:
     name, support = result["measurement"], result["support"]
     measured = figures.name_of(name)
     value = figures.number(name, result["value"], support)
@@ -176,11 +213,11 @@ def _row(result: Mapping[str, Any]) -> RuleRow:
         asked=asked,
         support=support,
         settles_at=result["settles_at"],
-        drawing=_drawing(result, words) if interval else None,
+        drawing=_drawing(result, words, marks) if interval else None,
     )
 
 
-def _drawing(result: Mapping[str, Any], words: str) -> SafeString | None:
+def _drawing(result: Mapping[str, Any], words: str, marks: Sequence[float]) -> SafeString | None:
     if result["threshold"] is None or result["value"] is None:
         return None
     return draw_interval(
@@ -192,5 +229,6 @@ def _drawing(result: Mapping[str, Any], words: str) -> SafeString | None:
             Bound(result["bound"]),
             result["outcome"],
             words,
+            tuple(marks),
         )
     )

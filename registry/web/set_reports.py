@@ -83,15 +83,22 @@ class FlipMatrix:
 
 
 @dataclass(frozen=True)
-class SetReport:
-    """Everything one set says about an upgrade."""
+class Numbers:
+    """What was measured on one set: on the whole of it, and on its slices."""
 
-    comparison: Comparison
     is_first: bool
     facts: list[Shown]
     tables: list[CellTable]
     slice_headings: list[str]
     slices: list[SliceRow]
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """Everything one set says about an upgrade."""
+
+    comparison: Comparison
+    numbers: Numbers
     negative: int
     positive: int
     positives_are_cut: bool
@@ -103,17 +110,13 @@ class SetReport:
         return self.comparison.null_test
 
 
-def report_on(comparison: Comparison, confidence: float) -> SetReport:
-    """Return what the comparison says; numbers are formatted here, once."""
-    measured = measurements_of(comparison)
+def numbers_of(measured: Sequence[Measurement], confidence: float, *, is_first: bool) -> Numbers:
+    """Return measurements as the page shows them; numbers are formatted here, once."""
     whole = {m.name: m for m in measured if not m.slice}
-    is_first = comparison.old_digest == comparison.new_digest
     is_embedding = "map.new_new" in whole
-    positive = sum(flip.get("kind") == "positive" for flip in comparison.flips)
     names = _facts(whole, is_embedding=is_embedding, is_first=is_first)
     compared = _compared(is_embedding=is_embedding, is_first=is_first)
-    return SetReport(
-        comparison=comparison,
+    return Numbers(
         is_first=is_first,
         facts=[
             *_error_rates(whole, confidence),
@@ -122,6 +125,16 @@ def report_on(comparison: Comparison, confidence: float) -> SetReport:
         tables=_tables(whole, confidence) if is_embedding else [],
         slice_headings=[figures.name_of(name) for name in compared],
         slices=_slices(measured, compared, confidence),
+    )
+
+
+def report_on(comparison: Comparison, confidence: float) -> SetReport:
+    """Return what the comparison says."""
+    is_first = comparison.old_digest == comparison.new_digest
+    positive = sum(flip.get("kind") == "positive" for flip in comparison.flips)
+    return SetReport(
+        comparison=comparison,
+        numbers=numbers_of(measurements_of(comparison), confidence, is_first=is_first),
         negative=sum(sum(row.values()) for row in comparison.flip_matrix.values()),
         positive=positive,
         positives_are_cut=positive >= LISTED_FLIPS,

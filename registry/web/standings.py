@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from registry.upgrades.models import Upgrade
+from registry.core.leases import WorkState
+from registry.upgrades.models import Check, Upgrade
 from registry.upgrades.states import OPEN, State
 
 
@@ -59,6 +60,15 @@ def standing_of(upgrade: Upgrade) -> Standing:
     if upgrade.state == State.EVALUATING and upgrade.verdict is not None:
         return STANDINGS["stale"]
     return STANDINGS[upgrade.state]
+
+
+def standing_of_check(check: Check) -> Standing:
+    """Return how checked outputs stand; work that failed is an error, never an outcome."""
+    if check.work_state == WorkState.DONE:
+        return STANDINGS[check.outcome]
+    if check.work_state == WorkState.FAILED:
+        return STANDINGS["errored"]
+    return STANDINGS[check.work_state]
 
 
 def is_open(upgrade: Upgrade) -> bool:

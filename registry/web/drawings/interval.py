@@ -14,7 +14,10 @@ MIDDLE = 20
 
 @dataclass(frozen=True)
 class Interval:
-    """What is drawn: an estimate with its bounds, what was asked for, and how it came out."""
+    """What is drawn: an estimate with its bounds, what was asked for, and how it came out.
+
+    ``beside`` are further values that the scale makes room for, so that drawings can be compared.
+    """
 
     value: float
     lower: float
@@ -23,6 +26,7 @@ class Interval:
     bound: Bound
     outcome: str
     words: str
+    beside: tuple[float, ...] = ()
 
 
 def draw_interval(shown: Interval) -> SafeString:
@@ -63,7 +67,7 @@ class _Scale:
     """Maps values to pixels, so that interval and threshold both have room."""
 
     def __init__(self, shown: Interval) -> None:
-        marks = (shown.value, shown.lower, shown.upper, shown.threshold)
+        marks = (shown.value, shown.lower, shown.upper, shown.threshold, *shown.beside)
         self.low, high = min(marks), max(marks)
         self.span = high - self.low or 1.0
 

@@ -1,8 +1,5 @@
 """The flip browser: which samples turned, with what they were and what they became."""
 
-from collections import Counter
-from typing import Any
-
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -12,6 +9,7 @@ from registry.core.data import artifact_store
 from registry.core.errors import UnknownObjectError
 from registry.evaluation.models import Comparison
 from registry.upgrades.selectors import upgrades
+from registry.web.flip_choice import choose_flips
 from registry.web.pages.upgrades import comparisons_of
 from registry.web.rendering import page_of
 
@@ -27,18 +25,14 @@ def browse(request: HttpRequest, upgrade_id: int, comparison_id: int) -> HttpRes
     comparison = next((c for c in found if c.pk == comparison_id), None)
     if comparison is None:
         raise UnknownObjectError("no such comparison", code="unknown_comparison")
-    chosen = {key: request.GET.get(key, "") for key in ("kind", "label", "new")}
-    flips = [flip for flip in comparison.flips if _is_chosen(flip, chosen)]
+    choice = choose_flips(comparison.flips, request.GET)
     context = {
         "upgrade": upgrade,
         "comparison": comparison,
         "revision": comparison.old_outputs.set_revision,
         "others": [c for c in found if c.pk != comparison.pk],
-        "page": page_of(request, flips, FLIPS_A_PAGE),
-        "chosen": chosen,
-        "kinds": ("negative", "positive"),
-        "labels": _frequent(comparison.flips, "label"),
-        "answers": _frequent(comparison.flips, "new"),
+        "choice": choice,
+        "page": page_of(request, choice.flips, FLIPS_A_PAGE),
     }
     return render(request, "flips/browse.html", context)
 
@@ -61,12 +55,3 @@ def picture(request: HttpRequest, comparison_id: int, row: int) -> HttpResponse 
             "X-Content-Type-Options": "nosniff",
         },
     )
-
-
-def _is_chosen(flip: dict[str, Any], chosen: dict[str, str]) -> bool:
-    values = flip | {"kind": flip.get("kind", "negative")}
-    return all(not wanted or values[key] == wanted for key, wanted in chosen.items())
-
-
-def _frequent(flips: list[dict[str, Any]], key: str) -> list[tuple[str, int]]:
-    return Counter(flip[key] for flip in flips).most_common(200)

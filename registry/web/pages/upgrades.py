@@ -1,5 +1,6 @@
 """Upgrades: list, and one upgrade with its verdict, its evidence and what may be done now."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +17,7 @@ from registry.core.errors import GateNotPassedError, RegistryError
 from registry.evaluation.models import Comparison
 from registry.upgrades.models import Upgrade, Verdict
 from registry.upgrades.previews import galleries_after, steps_of
-from registry.upgrades.selectors import fresh_upgrade, gate_of, open_rivals, upgrades
+from registry.upgrades.selectors import fresh_upgrade, gate_of, other_open_upgrades, upgrades
 from registry.upgrades.services.decide import approvals_of
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.waivers import outcome_now, standing_waivers
@@ -166,10 +167,15 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
             "confidence": f"{confidence * 100:g}",
             "stands": stands,
             "may_promote": opens,
-            "rivals": open_rivals(upgrade) if verdict.incumbent and is_open(upgrade) else [],
+            "rivals": _rivals(upgrade, verdict),
             "is_waived": opens and verdict.outcome != Outcome.PASSED,
         }
     )
+
+
+def _rivals(upgrade: Upgrade, verdict: Verdict) -> Iterable[Upgrade]:
+    """Return the other candidates that can be held against this one."""
+    return other_open_upgrades(upgrade) if verdict.incumbent and is_open(upgrade) else ()
 
 
 def _decisions(upgrade: Upgrade, verdict: Verdict) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from registry.catalog.models import ModelVersion
-from registry.upgrades.models import Upgrade
+from registry.upgrades.models import Check, Upgrade
 from registry.web import figures
 from registry.web.icons import ICONS
 from registry.web.json_text import json_text
 from registry.web.markdown import render_card
-from registry.web.standings import STANDINGS, Standing, standing_of
+from registry.web.standings import STANDINGS, Standing, standing_of, standing_of_check
 
 register = template.Library()
 
@@ -38,10 +38,12 @@ def icon(name: str) -> SafeString:
 
 
 @register.inclusion_tag("components/_standing.html")
-def standing(of: str | Upgrade | Standing, large: bool = False) -> dict[str, Any]:
+def standing(of: str | Upgrade | Check | Standing, large: bool = False) -> dict[str, Any]:
     """Show a state or an outcome: the one component for all of them."""
     if isinstance(of, Upgrade):
         of = standing_of(of)
+    elif isinstance(of, Check):
+        of = standing_of_check(of)
     return {"standing": STANDINGS[of] if isinstance(of, str) else of, "large": large}
 
 
@@ -154,6 +156,7 @@ def _subject_url(subject: str) -> str | None:
         "evaluation-set": ("evaluation_set_revision", [name, last]),
         "policy": ("policy_revision", [name, last]),
         "webhook": ("webhook", [rest]),
+        "check": ("check", [rest]),
     }
     if kind not in routes:
         return None
@@ -184,6 +187,10 @@ _AREAS = {
     "upgrade": "upgrades",
     "upgrade_promote": "upgrades",
     "flips": "upgrades",
+    "rivals": "upgrades",
+    "check": "checks",
+    "check_create": "checks",
+    "check_flips": "checks",
     "evaluation_set": "evaluation_sets",
     "evaluation_set_upload": "evaluation_sets",
     "evaluation_set_revision": "evaluation_sets",

@@ -16,6 +16,8 @@ EXAMPLES: dict[str, object] = {
     "alias": "none",
     "number": 1,
     "upgrade_id": 1,
+    "other_id": 2,
+    "check_id": 1,
     "comparison_id": 1,
     "row": 1,
     "outputs_id": 1,
