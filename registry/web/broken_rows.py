@@ -20,7 +20,10 @@ SHOWN = 12
 
 @dataclass(frozen=True)
 class BrokenSample:
-    """One sample: what it is, what the candidates that break it say, where to see more."""
+    """One sample: what it is, what the candidates that break it say, where to see more.
+
+    An answer that both give is told once, without a name.
+    """
 
     id: str
     label: str
@@ -100,13 +103,18 @@ def _column(key: str, title: str, ids: tuple[str, ...], sides: Sequence[_Side]) 
     return Column(key, title, len(ids), samples, ids)
 
 
+def _answers(given: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    said = {answer for _, answer in given}
+    return given if len(said) > 1 else [("", said.pop())]
+
+
 def _sample(sample: str, sides: Sequence[_Side]) -> BrokenSample:
     asked = urlencode({"kind": "negative", "id": sample})
     browsers = [side.browser for side in sides if side.browser]
     return BrokenSample(
         sample,
         sides[0].flips[sample]["label"],
-        [(side.name, side.flips[sample]["new"]) for side in sides],
+        _answers([(side.name, side.flips[sample]["new"]) for side in sides]),
         f"{browsers[0]}?{asked}" if browsers else "",
         next(filter(None, (side.picture(sample) for side in sides)), ""),
     )

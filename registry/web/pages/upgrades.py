@@ -9,7 +9,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from compat.policy_documents import parse_policy
 from compat.verdict import Outcome
 from registry.audit.selectors import entries
 from registry.catalog.models import ModelVersion
@@ -147,7 +146,7 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
     verdict = upgrade.verdict
     if verdict is None:
         return context
-    confidence = parse_policy(verdict.policy_revision.document).confidence
+    confidence = (verdict.policy.get("document") or verdict.policy_revision.document)["confidence"]
     reports = [report_on(c, confidence) for c in comparisons_of(verdict)]
     others = upgrade.verdicts.select_related("incumbent__model", "policy_revision__policy")
     stands = upgrade.state == State.JUDGED
@@ -174,8 +173,10 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
 
 
 def _rivals(upgrade: Upgrade, verdict: Verdict) -> Iterable[Upgrade]:
-    """Return the other candidates that can be held against this one."""
-    return other_open_upgrades(upgrade) if verdict.incumbent and is_open(upgrade) else ()
+    """Return the other candidates to hold against this one, first those that were judged."""
+    if verdict.incumbent is None or not is_open(upgrade):
+        return ()
+    return sorted(other_open_upgrades(upgrade), key=lambda rival: rival.verdict is None)
 
 
 def _decisions(upgrade: Upgrade, verdict: Verdict) -> dict[str, Any]:
