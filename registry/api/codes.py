@@ -99,6 +99,8 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "unsearchable_items": ((409,), "confirm exactly the number of items that become unsearchable"),
     # Approvals and waivers
     "other_alias": ((400,), "the two upgrades are for different aliases"),
+    "same_upgrade": ((400,), "no upgrade supersedes itself"),
+    "not_open": ((409,), "the upgrade that is to take the place of another is not open"),
     "not_compared": ((409,), "a candidate was not compared with the incumbent yet"),
     "unknown_account": ((400,), "there is no such account"),
     "set_not_pinned": ((400,), "the evaluation set does not judge the alias"),
@@ -113,7 +115,13 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "reason_missing": ((400,), "a waiver says why"),
     "rules_missing": ((400,), "a waiver names the rules that it is for"),
     "rule_not_blocking": ((400,), "the rule does not stand against this candidate"),
-    "not_waivable": ((400,), "what errored is never waived"),
+    "unknown_rule": ((400,), "the verdict knows no such rule"),
+    "not_waivable": (
+        (400,),
+        "coverage of galleries, the null test and whatever errored are never waived",
+    ),
+    "not_flipped": ((400,), "a named sample is no negative flip of this candidate"),
+    "waiver_too_long": ((400,), "a waiver lasts at most 366 days"),
     "unknown_waiver": ((404,), "there is no such waiver"),
     "waiver_granted": ((409,), "the waiver is granted already"),
     "waiver_expired": ((400, 409), "the waiver's end lies in the past"),

@@ -1,4 +1,4 @@
-"""What people decide on a candidate: approvals, rejections, waivers, another evaluation."""
+"""What people decide on a candidate: approvals, rejections, another evaluation."""
 
 from django.contrib.auth import get_user_model
 from drf_spectacular.utils import extend_schema_field
@@ -11,43 +11,22 @@ from registry.accounts.models import Scope
 from registry.api.endpoint import checked, operation
 from registry.api.idempotency import once
 from registry.api.upgrades import ReasonIn, UpgradeDetailOut
+from registry.api.waivers import WaiverOut
 from registry.catalog.selectors import alias_named
-from registry.core.errors import InvalidInputError
-from registry.upgrades.models import AliasGate, Decision, Waiver
+from registry.core.errors import InvalidInputError, Refusal
+from registry.upgrades.models import AliasGate, Decision
 from registry.upgrades.rivals import broken_by
-from registry.upgrades.selectors import fresh_upgrade, upgrades
+from registry.upgrades.selectors import fresh_upgrade, upgrades, waivers
 from registry.upgrades.services.decide import approve, reject
 from registry.upgrades.services.evaluate_again import evaluate_again
 from registry.upgrades.services.gates import set_approvals
-from registry.upgrades.services.waivers import (
-    grant_waiver,
-    outcome_now,
-    request_waiver,
-    standing_waivers,
-)
-
-MOST_NAMED = 10_000
-"""Samples that one waiver may name (chosen)."""
+from registry.upgrades.services.waivers import outcome_now, standing_waivers
 
 
 class CommentIn(serializers.Serializer):
     """What the person says about it."""
 
     comment = serializers.CharField(default="", allow_blank=True)
-
-
-class WaiverIn(serializers.Serializer):
-    """An exception to named rules for one candidate."""
-
-    rules = serializers.ListField(child=serializers.CharField(), max_length=100)
-    sample_ids = serializers.ListField(
-        child=serializers.CharField(),
-        default=list,
-        max_length=MOST_NAMED,
-        help_text="it then holds only while no other sample flips",
-    )
-    reason = serializers.CharField(allow_blank=True)
-    expires_at = serializers.DateTimeField()
 
 
 class ApprovalsIn(serializers.Serializer):
@@ -68,21 +47,6 @@ class DecisionOut(serializers.Serializer):
     verdict = serializers.IntegerField(source="verdict.number")
     comment = serializers.CharField()
     at = serializers.DateTimeField()
-
-
-class WaiverOut(serializers.Serializer):
-    """A waiver; it counts once another person granted it, until it expires."""
-
-    id = serializers.IntegerField()
-    upgrade = serializers.IntegerField(source="upgrade_id")
-    rules = serializers.ListField(child=serializers.CharField())
-    sample_ids = serializers.ListField(child=serializers.CharField())
-    reason = serializers.CharField()
-    requested_by = serializers.CharField(source="requested_by.username")
-    requested_at = serializers.DateTimeField()
-    granted_by = serializers.CharField(source="granted_by.username", default=None, allow_null=True)
-    granted_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField()
 
 
 class DecisionsOut(serializers.Serializer):
@@ -152,7 +116,7 @@ def read_decisions(request: Request, upgrade: int) -> Response:
         "approvals": len(present),
         "approvals_needed": AliasGate.objects.get(alias=found.alias_id).approvals_needed,
         "decisions": decisions,
-        "waivers": found.waivers.select_related("requested_by", "granted_by"),
+        "waivers": waivers().filter(upgrade=found),
         "waivers_in_force": [w.pk for w in standing_waivers(found)] if found.verdict else [],
     }
     return Response(DecisionsOut(answer).data)
@@ -226,57 +190,6 @@ def evaluate_upgrade(request: Request, upgrade: int) -> Response:
 
 
 @operation(
-    scope=Scope.WRITE,
-    takes=WaiverIn,
-    status=201,
-    answers=WaiverOut,
-    once=True,
-    refuses=[
-        "unknown_upgrade",
-        "not_judged",
-        "reason_missing",
-        "rules_missing",
-        "rule_not_blocking",
-        "not_waivable",
-        "waiver_expired",
-    ],
-)
-def ask_for_waiver(request: Request, upgrade: int) -> Response:
-    """Ask that named rules shall not block a candidate; another person grants it."""
-    given = checked(WaiverIn, request.data)
-
-    def act() -> Response:
-        waiver: Waiver = request_waiver(upgrade_id=upgrade, actor=request.user, **given)
-        return Response(WaiverOut(waiver).data, status=201)
-
-    return once(request, act)
-
-
-@operation(
-    scope=Scope.PROMOTE,
-    takes=ReasonIn,
-    answers=WaiverOut,
-    once=True,
-    refuses=[
-        "unknown_waiver",
-        "own_waiver",
-        "own_candidate",
-        "not_approver",
-        "waiver_granted",
-        "waiver_expired",
-    ],
-)
-def grant(request: Request, waiver: int) -> Response:
-    """Grant a waiver that somebody else asked for."""
-    checked(ReasonIn, request.data)
-
-    def act() -> Response:
-        return Response(WaiverOut(grant_waiver(waiver_id=waiver, actor=request.user)).data)
-
-    return once(request, act)
-
-
-@operation(
     scope=Scope.PROMOTE,
     takes=ApprovalsIn,
     answers=ApprovalsOut,
@@ -285,12 +198,14 @@ def grant(request: Request, waiver: int) -> Response:
 def choose_approvals(request: Request, model: str, alias: str) -> Response:
     """Say how many people approve the candidates of an alias, and who may."""
     given = checked(ApprovalsIn, request.data)
-    names = set(given.pop("approvers"))
+    found, names = alias_named(model, alias), set(given.pop("approvers"))
     people = list(get_user_model().objects.filter(username__in=names, is_active=True))
     unknown = sorted(names - {person.get_username() for person in people})
     if unknown:
-        raise InvalidInputError(f"there is no account {unknown[0]}", code="unknown_account")
-    gate = set_approvals(
-        alias=alias_named(model, alias), approvers=people, actor=request.user, **given
-    )
+        raise InvalidInputError(
+            f"there is no account {unknown[0]}",
+            code="unknown_account",
+            refusal=Refusal("alias.set_approvals", f"alias:{found}"),
+        )
+    gate = set_approvals(alias=found, approvers=people, actor=request.user, **given)
     return Response(ApprovalsOut(gate).data)

@@ -1,5 +1,8 @@
 """Registered models: named lines of versions."""
 
+from typing import Any
+
+from django.db.models import prefetch_related_objects
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,9 +14,11 @@ from registry.api.endpoint import checked, operation
 from registry.api.fields import text_filter
 from registry.api.idempotency import once
 from registry.api.pagination import page
+from registry.api.waivers import WaiverOut
 from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import model_named, models_found
 from registry.catalog.services.register_model import register_model
+from registry.upgrades.owed import owed_by
 
 
 class ModelIn(serializers.Serializer):
@@ -50,11 +55,23 @@ class ModelOut(serializers.Serializer):
         return model.next_number - 1
 
 
+class OwedOut(WaiverOut):
+    """A waiver under which an alias serves."""
+
+    alias = serializers.CharField(source="upgrade.alias.name")
+
+
 class ModelDetailOut(ModelOut):
-    """A registered model with its card."""
+    """A registered model with its card, and the waivers under which its aliases serve."""
 
     card = serializers.CharField()
     created_by = serializers.CharField(source="created_by.username")
+    waivers_owed = serializers.SerializerMethodField()
+
+    @extend_schema_field(OwedOut(many=True))
+    def get_waivers_owed(self, model: RegisteredModel) -> Any:
+        owed = owed_by(model.aliases.all())
+        return OwedOut([waiver for waivers in owed.values() for waiver in waivers], many=True).data
 
 
 @operation(
@@ -91,7 +108,9 @@ def register(request: Request) -> Response:
 @operation(scope=Scope.READ, answers=ModelDetailOut, refuses=["unknown_model"])
 def read_model(request: Request, model: str) -> Response:
     """Read a registered model."""
-    return Response(ModelDetailOut(model_named(model)).data)
+    found = model_named(model)
+    prefetch_related_objects([found], "aliases__version")
+    return Response(ModelDetailOut(found).data)
 
 
 class SearchIn(serializers.Serializer):

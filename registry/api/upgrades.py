@@ -20,6 +20,7 @@ from registry.upgrades.selectors import fresh_upgrade, upgrades, verdict_is_stal
 from registry.upgrades.services.gates import DEFAULT_ALIAS
 from registry.upgrades.services.promote import Promotion, promote
 from registry.upgrades.services.propose import propose
+from registry.upgrades.services.supersede import supersede
 from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import State
 
@@ -56,6 +57,12 @@ class ReasonIn(serializers.Serializer):
     """Why it is done."""
 
     reason = serializers.CharField(default="", allow_blank=True)
+
+
+class SupersedeIn(ReasonIn):
+    """The open upgrade of the same alias that takes its place."""
+
+    by = serializers.IntegerField(min_value=1, max_value=2**62, help_text="id of that upgrade")
 
 
 class PromotionIn(ReasonIn):
@@ -134,6 +141,11 @@ class UpgradeOut(serializers.Serializer):
         default=None,
         allow_null=True,
         help_text="that the last verdict compares with",
+    )
+    superseded_by = serializers.IntegerField(
+        source="superseded_by_id",
+        allow_null=True,
+        help_text="the upgrade in favour of which it was closed",
     )
     created_by = serializers.CharField(source="created_by.username")
     created_at = serializers.DateTimeField()
@@ -294,6 +306,29 @@ def withdraw_upgrade(request: Request, upgrade: int) -> Response:
 
     def act() -> Response:
         withdraw(upgrade_id=upgrade, actor=request.user, **given)
+        return Response(UpgradeDetailOut(upgrades().get(pk=upgrade)).data)
+
+    return once(request, act)
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=SupersedeIn,
+    answers=UpgradeDetailOut,
+    once=True,
+    refuses=["unknown_upgrade", "illegal_transition", "same_upgrade", "other_alias", "not_open"],
+)
+def supersede_upgrade(request: Request, upgrade: int) -> Response:
+    """Close an upgrade in favour of another open one of its alias."""
+    given = checked(SupersedeIn, request.data)
+
+    def act() -> Response:
+        supersede(
+            upgrade_id=upgrade,
+            by_upgrade_id=given["by"],
+            actor=request.user,
+            reason=given["reason"],
+        )
         return Response(UpgradeDetailOut(upgrades().get(pk=upgrade)).data)
 
     return once(request, act)

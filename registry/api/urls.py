@@ -19,6 +19,7 @@ from registry.api import (
     upgrades,
     upload_sessions,
     versions,
+    waivers,
     webhooks,
 )
 from registry.api.endpoint import endpoint
@@ -87,6 +88,7 @@ urlpatterns = [
     path(UPGRADE, endpoint(get=upgrades.read_upgrade)),
     path(f"{UPGRADE}/promote", endpoint(post=upgrades.promote_upgrade)),
     path(f"{UPGRADE}/withdraw", endpoint(post=upgrades.withdraw_upgrade)),
+    path(f"{UPGRADE}/supersede", endpoint(post=upgrades.supersede_upgrade)),
     path("galleries", endpoint(get=galleries.list_galleries, post=galleries.open_gallery)),
     path(GALLERY, endpoint(get=galleries.read_gallery)),
     path(f"{GALLERY}/live", endpoint(get=galleries.read_live_view)),
@@ -105,8 +107,9 @@ urlpatterns = [
     path(f"{UPGRADE}/approve", endpoint(post=decisions.approve_upgrade)),
     path(f"{UPGRADE}/reject", endpoint(post=decisions.reject_upgrade)),
     path(f"{UPGRADE}/evaluate", endpoint(post=decisions.evaluate_upgrade)),
-    path(f"{UPGRADE}/waivers", endpoint(post=decisions.ask_for_waiver)),
-    path("waivers/<int:waiver>/grant", endpoint(post=decisions.grant)),
+    path(f"{UPGRADE}/waivers", endpoint(post=waivers.ask_for_waiver)),
+    path("waivers/<int:waiver>/grant", endpoint(post=waivers.grant)),
+    path(f"{ALIAS}/waivers", endpoint(get=waivers.list_waivers)),
     path(f"{ALIAS}/approvals", endpoint(put=decisions.choose_approvals)),
     path("compatibility", endpoint(post=compatibility.check_outputs)),
     path("compatibility/<int:check>", endpoint(get=compatibility.read_check)),

@@ -46,13 +46,13 @@ def reject(*, upgrade_id: int, actor: AbstractUser, comment: str) -> Decision:
         NotPermittedError: the actor may not decide on it.
         DuplicateError: the actor has decided on this verdict already.
     """
-    if not comment.strip():
-        raise InvalidInputError("a rejection says why", code="comment_missing")
     return _decide(upgrade_id, actor, Decision.Kind.REJECT, comment)
 
 
 def _decide(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: str) -> Decision:
     with noting_refusal(f"upgrade.{kind}", f"upgrade:{upgrade_id}"), transaction.atomic():
+        if kind == Decision.Kind.REJECT and not comment.strip():
+            raise InvalidInputError("a rejection says why", code="comment_missing")
         return _write(upgrade_id, actor, kind, comment)
 
 

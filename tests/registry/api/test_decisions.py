@@ -1,15 +1,12 @@
-"""Approvals, rejections, waivers, another evaluation, checks: as a program asks for them."""
-
-from datetime import timedelta
+"""Approvals, rejections, another evaluation, checks: as a program asks for them."""
 
 import pytest
-from django.utils import timezone
 
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.upgrades.models import Check
 from tests.builders import registry as make
-from tests.registry.api.conftest import Api
+from tests.registry.api.conftest import Api, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -17,15 +14,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def approver():
     return Api("read", "write", "promote")
-
-
-def waiver(**changes):
-    values = {
-        "rules": ["negative flips", "accuracy kept"],
-        "reason": "agreed with the camera team",
-        "expires_at": (timezone.now() + timedelta(days=2)).isoformat(),
-    }
-    return values | changes
 
 
 def test_a_quorum_is_set_asked_for_and_reached(approver):
@@ -66,40 +54,6 @@ def test_a_rejection_without_a_word_is_refused(approver):
     assert spoken.json()["kind"] == "reject"
 
 
-def test_a_waiver_is_asked_for_granted_by_another_and_shown(approver):
-    upgrade = make.a_judged_upgrade(make.a_promoted_upgrade().alias, outcome=Outcome.FAILED)
-    path = f"upgrades/{upgrade.pk}"
-
-    asked = approver.post(f"{path}/waivers", **waiver())
-    own = approver.post(f"waivers/{asked.json()['id']}/grant")
-    granted = Api("promote").post(f"waivers/{asked.json()['id']}/grant")
-    state = approver.get(f"{path}/decisions").json()
-
-    assert asked.status_code == 201
-    assert (own.status_code, own.json()["code"]) == (403, "own_waiver")
-    assert granted.json()["granted_by"]
-    assert (state["outcome"], state["outcome_with_waivers"]) == ("failed", "passed")
-    assert state["waivers_in_force"] == [asked.json()["id"]]
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"rules": []}, "rules_missing"),
-        ({"rules": ["nothing"]}, "rule_not_blocking"),
-        ({"reason": ""}, "reason_missing"),
-        ({"expires_at": "2020-01-01T00:00:00Z"}, "waiver_expired"),
-        ({"expires_at": "soon"}, "invalid_input"),
-    ],
-)
-def test_a_wrong_waiver_is_refused(approver, changes, code):
-    upgrade = make.a_judged_upgrade(make.a_promoted_upgrade().alias, outcome=Outcome.FAILED)
-
-    answer = approver.post(f"upgrades/{upgrade.pk}/waivers", **waiver(**changes))
-
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
-
-
 def test_an_unknown_approver_is_named(approver):
     alias = make.an_alias()
 
@@ -110,6 +64,18 @@ def test_an_unknown_approver_is_named(approver):
     )
 
     assert (answer.status_code, answer.json()["code"]) == (400, "unknown_account")
+
+
+def test_a_person_decides_once_on_a_verdict(approver):
+    upgrade = make.a_judged_upgrade()
+    path = f"upgrades/{upgrade.pk}"
+    approver.post(f"{path}/approve")
+
+    again = approver.post(f"{path}/approve")
+    changed = approver.post(f"{path}/reject", comment="no, after all")
+
+    assert refusal(again) == refusal(changed) == (409, "duplicate_decision")
+    assert approver.get(f"{path}/decisions").json()["approvals"] == 1
 
 
 def test_a_failed_evaluation_is_asked_for_again(approver):

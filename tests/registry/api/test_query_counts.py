@@ -9,6 +9,7 @@ from registry.catalog.services.register_version import Parent
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.models import Gallery
 from tests.builders import registry as make
+from tests.builders.waivers import a_waived_promotion
 
 
 def the_model():
@@ -30,6 +31,14 @@ def alias():
 
 def move():
     make.a_promoted_upgrade(make.an_alias(the_model()))
+
+
+def waived():
+    a_waived_promotion(make.an_alias(the_model()), itemised=True)
+
+
+def waived_alias():
+    a_waived_promotion(make.an_alias(the_model(), make.a_name("alias")), itemised=True)
 
 
 def pin():
@@ -57,10 +66,13 @@ def segment():
 
 LISTS = {
     "models": (serving_model, 4),
+    "models/digits": (waived_alias, 9),
     "models/digits/versions": (version_with_a_parent, 7),
     "models/digits/versions/1/outputs": (outputs, 3),
     "models/digits/aliases": (alias, 3),
+    "models/digits/aliases/production": (waived, 9),
     "models/digits/aliases/production/history": (move, 3),
+    "models/digits/aliases/production/waivers": (waived, 3),
     "models/digits/aliases/production/gate": (pin, 6),
     "evaluation-sets": (make.a_set_revision, 2),
     "evaluation-sets/faces": (revision, 3),

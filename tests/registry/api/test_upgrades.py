@@ -213,8 +213,47 @@ def test_an_upgrade_is_withdrawn_once(api, alias):
     upgrade = make.an_upgrade(alias)
 
     done = api.post(f"upgrades/{upgrade.pk}/withdraw", reason="not needed")
+    entry = LedgerEntry.objects.latest("seq")
     again = api.post(f"upgrades/{upgrade.pk}/withdraw")
 
     assert (done.status_code, done.json()["state"]) == (200, "withdrawn")
     assert refusal(again) == (409, "illegal_transition")
-    assert LedgerEntry.objects.order_by("seq").last().body == {"reason": "not needed"}
+    assert entry.body == {"reason": "not needed"}
+
+
+def test_an_upgrade_is_closed_in_favour_of_another_and_comes_back(api, alias):
+    upgrade, by = make.an_upgrade(alias), make.an_upgrade(alias)
+    path = f"upgrades/{upgrade.pk}"
+
+    done = api.post(f"{path}/supersede", by=by.pk, reason="has the fix").json()
+    listed = api.get("upgrades", state="superseded").json()["results"]
+    body = {"model": alias.model.name, "version": upgrade.candidate.number}
+    again = api.post("upgrades", **body).json()
+
+    assert (done["state"], done["superseded_by"]) == ("superseded", by.pk)
+    assert [row["superseded_by"] for row in listed] == [by.pk]
+    assert (again["state"], again["superseded_by"]) == ("evaluating", None)
+
+
+def test_what_cannot_take_the_place_of_an_upgrade_is_named(api, alias):
+    upgrade, closed = make.an_upgrade(alias), make.an_upgrade(alias)
+    api.post(f"upgrades/{closed.pk}/withdraw")
+    path = f"upgrades/{upgrade.pk}/supersede"
+
+    answers = [
+        api.post(path, by=by)
+        for by in (upgrade.pk, make.an_upgrade().pk, closed.pk, 999_999, 0, "the other")
+    ]
+    from_closed = api.post(f"upgrades/{closed.pk}/supersede", by=upgrade.pk)
+
+    assert [refusal(answer) for answer in answers] == [
+        (400, "same_upgrade"),
+        (400, "other_alias"),
+        (409, "not_open"),
+        (404, "unknown_upgrade"),
+        (400, "invalid_input"),
+        (400, "invalid_input"),
+    ]
+    assert refusal(from_closed) == (409, "illegal_transition")
+    assert refusal(api.post(path)) == (400, "invalid_input")
+    assert api.get(f"upgrades/{upgrade.pk}").json()["state"] == "evaluating"

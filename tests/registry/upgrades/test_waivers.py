@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from compat.verdict import NULL_TEST, Outcome, outcome_after_waivers
+from compat.verdict import COVERAGE, NULL_TEST, Outcome, outcome_after_waivers
 from registry.audit.models import LedgerEntry
 from registry.core.errors import RegistryError
 from registry.evaluation.models import Comparison
@@ -118,8 +118,11 @@ def test_a_waiver_of_named_samples_does_not_hold_for_a_list_that_was_cut_short(f
     [
         ({"reason": " "}, "reason_missing"),
         ({"rules": []}, "rules_missing"),
-        ({"rules": ["no such rule"]}, "rule_not_blocking"),
-        ({"rules": [NULL_TEST]}, "rule_not_blocking"),
+        ({"rules": ["no such rule"]}, "unknown_rule"),
+        ({"rules": [NULL_TEST]}, "not_waivable"),
+        ({"rules": [RULES[0], COVERAGE]}, "not_waivable"),
+        ({"expires_at": timezone.now() + timedelta(days=400)}, "waiver_too_long"),
+        ({"sample_ids": ["sample-0", "sample-9"]}, "not_flipped"),
         ({"upgrade_id": 999_999}, "unknown_upgrade"),
     ],
 )
