@@ -24,6 +24,7 @@ from registry.api.upgrades import (
     ReasonIn,
     promoted,
 )
+from registry.api.waivers import WaiverOut
 from registry.catalog.models import Alias, AliasMove
 from registry.catalog.selectors import (
     alias_at,
@@ -37,6 +38,7 @@ from registry.core.errors import InvalidInputError, UnknownObjectError
 from registry.evaluation.selectors import revision_referred
 from registry.galleries.selectors import segments_by_id
 from registry.upgrades.models import AliasGate
+from registry.upgrades.owed import waivers_owed
 from registry.upgrades.selectors import gate_of, pin_of, policy_referred, upgrade_to
 from registry.upgrades.services.gates import ensure_alias, pin_set, set_policy, unpin_set
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, roll_back
@@ -75,6 +77,9 @@ class StandingOut(serializers.Serializer):
     version = serializers.CharField(allow_null=True)
     digest = serializers.CharField(allow_null=True)
     move = MoveOut(allow_null=True, help_text="who moved it there, why, on what evidence")
+    waivers_owed = WaiverOut(
+        many=True, help_text="under which it serves, until a promotion needs none"
+    )
 
 
 class PinOut(serializers.Serializer):
@@ -337,14 +342,16 @@ def _moment(given: str) -> datetime:
 
 def _standing(alias: Alias, at: datetime) -> dict[str, Any]:
     move: AliasMove | None = alias_at(alias, at)
+    epoch = move.epoch if move else 0
     return {
         "alias": str(alias),
         "name": alias.name,
         "at": at,
-        "epoch": move.epoch if move else 0,
+        "epoch": epoch,
         "version": move.to_version if move else None,
         "digest": move.to_version.digest if move else None,
         "move": move,
+        "waivers_owed": waivers_owed(alias, epoch=epoch),
     }
 
 
