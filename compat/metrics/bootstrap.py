@@ -2,7 +2,8 @@
 
 Every measure here that is a mean is first written as contributions: one number a sample (or query),
 NaN where the measure does not ask about it. A paired difference is the difference of two such
-arrays, so that a sample which is undefined on one side leaves both.
+arrays, so that a sample which is undefined on one side leaves both. Where samples count unequally
+the contributions carry weights, and the mean is the weighted one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,10 @@ class Contributions:
         high: greatest possible contribution.
         reason: why the measure is undefined when no sample is defined.
         is_share: whether each defined contribution is 0 or 1, so that the mean is a proportion.
+        weights: (n,) float64 >= 0, how much each sample counts; None if all count the same. A
+            sample of weight 0 is not asked about.
+        heaviest: greatest weight that a sample which was not seen may have, where weights are
+            given.
     """
 
     name: str
@@ -48,31 +53,48 @@ class Contributions:
     high: float = 1.0
     reason: str = "no sample"
     is_share: bool = False
+    weights: np.ndarray | None = None
+    heaviest: float = 0.0
 
     def __post_init__(self) -> None:
         if self.values.ndim != 1 or self.values.dtype != np.float64:
             raise ShapeError(f"{self.name}: contributions are one-dimensional float64")
         if np.isinf(self.values).any():
             raise ShapeError(f"{self.name}: a contribution is infinite")
-        if self.is_share and not np.isin(self._defined, (0.0, 1.0)).all():
+        if self.is_share and not np.isin(self.values[self._is_defined], (0.0, 1.0)).all():
             raise ShapeError(f"{self.name}: a contribution to a share is neither 0 nor 1")
+        if self.weights is not None:
+            _require_weights(self.name, self.values, self.weights)
 
     @property
     def mean(self) -> float | None:
         """The measure, or None where no sample is defined."""
-        return float(self._defined.mean()) if self.support else None
+        if not self.support:
+            return None
+        defined = self._is_defined
+        if self.weights is None:
+            return float(self.values[defined].mean())
+        return float(np.average(self.values[defined], weights=self.weights[defined]))
 
     @property
     def support(self) -> int:
         """How many samples are defined."""
-        return len(self._defined)
+        return int(self._is_defined.sum())
 
     @property
-    def _defined(self) -> np.ndarray:
-        return self.values[~np.isnan(self.values)]
+    def masses(self) -> np.ndarray:
+        """(n,) float64: how much each sample counts; 0 where it is not defined."""
+        return self._is_defined * (1.0 if self.weights is None else self.weights)
+
+    @property
+    def _is_defined(self) -> np.ndarray:
+        defined = ~np.isnan(self.values)
+        return defined if self.weights is None else defined & (self.weights > 0)
 
     def minus(self, other: "Contributions", name: str) -> "Contributions":
         """Return the paired difference; a sample undefined on one side leaves both."""
+        if self.weights is not None or other.weights is not None:
+            raise ShapeError(f"{name}: a difference of weighted means is not paired by sample")
         return Contributions(
             name,
             self.values - other.values,
@@ -84,7 +106,8 @@ class Contributions:
 
     def at(self, rows: np.ndarray) -> "Contributions":
         """Return the contributions of some samples, by row number or mask."""
-        return replace(self, values=self.values[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, values=self.values[rows], weights=weights)
 
 
 def summarise(
@@ -123,7 +146,7 @@ def summarise(
         >>> [(m.value, m.support, m.count) for m in summarise([flags])]
         [(0.5, 2, 1)]
     """
-    exact = [m.is_share and clusters is None for m in measures]
+    exact = [m.is_share and m.weights is None and clusters is None for m in measures]
     rest = [m for m, is_exact in zip(measures, exact, strict=True) if not is_exact]
     resampled = iter(
         bounds_of_means(
@@ -169,6 +192,9 @@ def bounds_of_means(
     contributions which are all equal do not prove certainty. For a share of 0 or 1 this is the
     exact (Clopper-Pearson) bound.
 
+    Of a weighted mean the two are added up, and what was never seen is as heavy as anything that
+    may be seen: what the few heavy samples hide is not in the resamples.
+
     Args:
         measures: contributions over the same n samples.
         clusters: (n,) integers, equal for samples that are not independent; None if all are.
@@ -190,7 +216,7 @@ def bounds_of_means(
     """
     if not measures:
         return []
-    sums, counts = _by_cluster(np.stack([m.values for m in measures], axis=1), clusters)
+    sums, counts = _by_cluster(measures, clusters)
     means = np.empty((resamples, len(measures)))
     start = 0
     for weights in _weights(len(sums), resamples, seed, block_bytes):
@@ -202,18 +228,22 @@ def bounds_of_means(
     ]
 
 
-def _by_cluster(values: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Sum (n, M) contributions, and count the defined ones, in each of C clusters: two (C, M)."""
-    defined = ~np.isnan(values)
-    filled = np.where(defined, values, 0.0)
+def _by_cluster(
+    measures: Sequence[Contributions], clusters: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum M contributions, and what counts of them, in each of C clusters: two (C, M)."""
+    masses = np.stack([m.masses for m in measures], axis=1)
+    values = np.stack([m.values for m in measures], axis=1)
+    np.multiply(values, masses, out=values, where=masses > 0)
+    values[masses == 0] = 0.0
     if clusters is None:
-        return filled, defined.astype(np.float64)
+        return values, masses
     if clusters.shape != values.shape[:1]:
         raise ShapeError(f"clusters are {clusters.shape}, samples {values.shape[:1]}")
     names, member_of = np.unique(clusters, return_inverse=True)
     sums, counts = (np.zeros((len(names), values.shape[1])) for _ in range(2))
-    np.add.at(sums, member_of, filled)
-    np.add.at(counts, member_of, defined.astype(np.float64))
+    np.add.at(sums, member_of, values)
+    np.add.at(counts, member_of, masses)
     return sums, counts
 
 
@@ -248,13 +278,26 @@ def _resampled(
     if clusters < MIN_CLUSTERS:
         return Resampled(clusters, spread, {})
     known = means[~np.isnan(means)]  # a resample may draw undefined clusters only
+    lows, highs = np.quantile(known, [[1 - level for level in levels], list(levels)])
     lower, upper = {}, {}
-    for level in levels:
+    for level, low, high in zip(levels, lows, highs, strict=True):
         unseen = 1 - (1 - level) ** (1 / clusters)
-        low, high = np.quantile(known, [1 - level, level])
-        lower[repr(level)] = float(min(low, mean + unseen * (measure.low - mean)))
-        upper[repr(level)] = float(max(high, mean + unseen * (measure.high - mean)))
+        below, above = (unseen * (end - mean) for end in (measure.low, measure.high))
+        if measure.weights is None:
+            low, high = min(low, mean + below), max(high, mean + above)
+        else:
+            weight = max(measure.heaviest, counts.max()) / counts[live].mean()
+            low = max(measure.low, low + weight * below)
+            high = min(measure.high, high + weight * above)
+        lower[repr(level)], upper[repr(level)] = float(low), float(high)
     return Resampled(clusters, spread, {Tail.LOWER.value: lower, Tail.UPPER.value: upper})
+
+
+def _require_weights(name: str, values: np.ndarray, weights: np.ndarray) -> None:
+    if weights.shape != values.shape or weights.dtype != np.float64:
+        raise ShapeError(f"{name}: weights are {weights.shape} {weights.dtype}")
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise ShapeError(f"{name}: a weight is negative or not finite")
 
 
 def _share(measure: Contributions, slice: str) -> Measurement:

@@ -3,7 +3,7 @@
 A cell is named by the version of its queries, then by that of its gallery. ``new_old`` against
 ``old_old`` is the backward question (may the query side move without a backfill), ``old_new``
 against ``old_old`` the forward one. A producer is a third version whose vectors a gallery still
-holds.
+holds; a mixed gallery holds some new vectors among old ones (``mixtures.py``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from compat.errors import ShapeError, UndefinedMeasureError
 from compat.measurement import Direction, Measurement
 from compat.metrics.bootstrap import Contributions, summarise
 from compat.metrics.distances import Distance, Rows, distances, on_grid
+from compat.metrics.mixtures import MIXTURES
 from compat.metrics.retrieval import BLOCK_BYTES, measure
 
 MEASURES = ("map", "hit_rate_at_1", "hit_rate_at_10", "recall_at_10", "map_at_r")
@@ -23,6 +24,7 @@ MEASURES = ("map", "hit_rate_at_1", "hit_rate_at_10", "recall_at_10", "map_at_r"
 
 CELLS = ("old_old", "new_old", "new_new", "old_new")
 PRODUCER_CELLS = ("old_producer", "new_producer", "producer_producer")
+MIXED_CELLS = tuple(f"new_{name}" for name in MIXTURES)
 
 DIFFERENCES = (
     ("new_old", "old_old"),
@@ -34,6 +36,7 @@ PRODUCER_DIFFERENCES = (
     ("new_producer", "old_producer"),
     ("new_producer", "producer_producer"),
 )
+MIXED_DIFFERENCES = tuple((cell, "old_old") for cell in MIXED_CELLS)
 
 DIMENSIONS_DIFFER = "dimensions_differ"
 NO_RELEVANT_ROW = "no_relevant_row"
@@ -78,7 +81,8 @@ def measure_cells(
 
     Args:
         versions: (n, D) embeddings by ``old``, ``new`` and, if a gallery still holds such vectors,
-            ``producer``; all in the order of the layout, each with its own D.
+            ``producer``, or by any other name that ``names`` uses; all in the order of the layout,
+            each with its own D.
         layout: labels and roles.
         distance: how embeddings are compared.
         device: where the arithmetic happens.
@@ -103,21 +107,24 @@ def measure_cells(
     if names is None:
         names = CELLS + (PRODUCER_CELLS if "producer" in versions else ())
     needed = {version for cell in names for version in cell.split("_")}
-    sides = {version: _sides(versions[version], layout, device) for version in sorted(needed)}
+    rows = {version: sides(versions[version], layout, device) for version in sorted(needed)}
     cells: dict[str, Cell | None] = {}
     for cell in names:
-        query, gallery = (sides[v][i] for i, v in enumerate(cell.split("_")))
+        query, gallery = (rows[v][i] for i, v in enumerate(cell.split("_")))
         same = query.grid.shape[1] == gallery.grid.shape[1]
         cells[cell] = measure(query, gallery, distance, block_bytes) if same else None
     return cells
 
 
-def contributions(cells: Mapping[str, Cell | None], queries: int) -> list[Contributions]:
+def contributions(
+    cells: Mapping[str, Cell | None], queries: int, measures: Sequence[str] = MEASURES
+) -> list[Contributions]:
     """Return every cell, paired difference and retrieval flip as per-query contributions.
 
     Args:
         cells: what ``measure_cells`` returned; ``old_old`` and ``new_new`` are there.
         queries: Q, the number of queries.
+        measures: which of ``MEASURES``; ``map`` is one of them.
 
     Returns:
         ``<measure>.<cell>``; ``<measure>.<first>_minus_<second>`` for the pairs above;
@@ -131,8 +138,9 @@ def contributions(cells: Mapping[str, Cell | None], queries: int) -> list[Contri
         0.0
     """
     found: list[Contributions] = []
-    pairs = [p for p in DIFFERENCES + PRODUCER_DIFFERENCES if p[0] in cells and p[1] in cells]
-    for name in MEASURES:
+    known = DIFFERENCES + PRODUCER_DIFFERENCES + MIXED_DIFFERENCES
+    pairs = [pair for pair in known if pair[0] in cells and pair[1] in cells]
+    for name in measures:
         by_cell = {cell: _of_cell(name, cell, cells[cell], queries) for cell in cells}
         found.extend(by_cell.values())
         found.extend(
@@ -212,8 +220,8 @@ def strict_shares(
 
     Source: Shen et al., CVPR 2020, arXiv 2003.11942, equations 2 and 3.
     """
-    queries, gallery = _sides(old, layout, device)
-    moved, _ = _sides(new, layout, device)
+    queries, gallery = sides(old, layout, device)
+    moved, _ = sides(new, layout, device)
     kinds = ("strict.same_class", "strict.different_class")
     if queries.grid.shape[1] != moved.grid.shape[1]:
         return [_undefined(kind, len(queries), DIMENSIONS_DIFFER) for kind in kinds]
@@ -224,6 +232,39 @@ def strict_shares(
     ]
     table = np.concatenate(shares) if shares else np.zeros((0, 2))
     return [Contributions(k, table[:, i], reason="no_pair") for i, k in enumerate(kinds)]
+
+
+def sides(embeddings: np.ndarray, layout: Layout, device: str = "cpu") -> tuple[Rows, Rows]:
+    """Return the query rows and the gallery rows of one version, known by their row number.
+
+    Args:
+        embeddings: (n, D) in the order of the layout.
+        layout: labels and roles.
+        device: where the arithmetic happens.
+
+    Returns:
+        Q rows and N rows.
+
+    Raises:
+        ShapeError: another rank, length or dtype than stated, or a number that is not finite.
+
+    Example:
+        >>> layout = Layout(np.array([7, 9]), np.array([True, False]), np.array([True, True]))
+        >>> [len(rows) for rows in sides(np.zeros((2, 3)), layout)]
+        [1, 2]
+    """
+    if embeddings.shape[:1] != layout.labels.shape:
+        raise ShapeError(f"embeddings are {embeddings.shape}, labels {layout.labels.shape}")
+
+    def rows(mask: np.ndarray) -> Rows:
+        return on_grid(
+            torch.from_numpy(embeddings[mask]),
+            torch.from_numpy(layout.labels[mask]),
+            torch.from_numpy(np.flatnonzero(mask)),
+            device,
+        )
+
+    return rows(layout.is_query), rows(layout.is_gallery)
 
 
 def update_gain(new_old: float, old_old: float, paragon: float) -> float:
@@ -268,22 +309,6 @@ def compatibility_tax(paragon: float, new_new: float) -> float:
         0.25
     """
     return paragon - new_new
-
-
-def _sides(embeddings: np.ndarray, layout: Layout, device: str) -> tuple[Rows, Rows]:
-    """Return the query rows and the gallery rows of one version, known by their row number."""
-    if embeddings.shape[:1] != layout.labels.shape:
-        raise ShapeError(f"embeddings are {embeddings.shape}, labels {layout.labels.shape}")
-
-    def rows(mask: np.ndarray) -> Rows:
-        return on_grid(
-            torch.from_numpy(embeddings[mask]),
-            torch.from_numpy(layout.labels[mask]),
-            torch.from_numpy(np.flatnonzero(mask)),
-            device,
-        )
-
-    return rows(layout.is_query), rows(layout.is_gallery)
 
 
 def _of_cell(name: str, cell: str, values: Cell | None, queries: int) -> Contributions:

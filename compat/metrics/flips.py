@@ -6,7 +6,9 @@ n = a + b + c + d, each measure but one is a mean of 0-or-1 contributions, so it
 those (``.mean`` is the value). An undefined measure is None with a reason, never 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from compat.measurement import LEVELS, Direction, Measurement, Tail, undefined
 from compat.metrics.bootstrap import Contributions, summarise
 
 HIGHER, LOWER = Direction.HIGHER_IS_BETTER, Direction.LOWER_IS_BETTER
+
+HALVED = {level: 1 - (1 - level) / 2 for level in LEVELS}
+"""Levels at which each part of a ratio is bounded, by that of the ratio (Bonferroni)."""
 
 
 @dataclass(frozen=True)
@@ -257,29 +262,40 @@ def relative_nfr(
 
     Source: Yan et al., CVPR 2021, arXiv 2011.09161.
     """
-    levels = {level: 1 - (1 - level) / 2 for level in LEVELS}
-    impact, right = summarise(
-        [nfi(old_right, new_right), accuracy(old_right, "old")],
-        clusters,
-        levels=tuple(levels.values()),
-    )
-    if impact.value is None or not right.value:
-        reason = impact.undefined or right.undefined or "the old version is never right"
-        return undefined("relative_nfr", LOWER, reason, slice=slice)
-    lower, upper = {}, {}
-    for level, half in levels.items():
-        above, below = impact.interval(half), right.interval(half)
-        if above and below and below[0] > 0:
-            lower[repr(level)], upper[repr(level)] = above[0] / below[1], above[1] / below[0]
-    return Measurement(
-        "relative_nfr",
-        impact.value / right.value,
-        right.support,
-        LOWER,
-        slice=slice,
-        bounds={Tail.LOWER.value: lower, Tail.UPPER.value: upper} if lower else {},
-        clusters=impact.clusters,
-    )
+    parts = [nfi(old_right, new_right), accuracy(old_right, "old")]
+    return _ratio(*summarise(parts, clusters, slice=slice, levels=tuple(HALVED.values())))
+
+
+def contributions(
+    old_right: np.ndarray, new_right: np.ndarray, labels: np.ndarray
+) -> list[Contributions]:
+    """Return every flip and accuracy measure that is a mean over samples.
+
+    Args:
+        old_right: (n,) bool, whether the old version is right.
+        new_right: (n,) bool, whether the new version is right, in the same order.
+        labels: (n,) integer class of each sample.
+
+    Returns:
+        ``nfr, pfr, nfi, btc, bec, accuracy.old, accuracy.new, accuracy.new_minus_old,
+        accuracy.new_minus_majority``, (n,) each.
+
+    Raises:
+        ShapeError: lengths or dtypes are not as stated.
+
+    Example:
+        >>> right, labels = np.array([True, False]), np.array([0, 1])
+        >>> [c.mean for c in contributions(right, right, labels) if c.name == "nfr"]
+        [0.0]
+    """
+    old, new = accuracy(old_right, "old"), accuracy(new_right, "new")
+    return [
+        *(f(old_right, new_right) for f in (nfr, pfr, nfi, btc, bec)),
+        old,
+        new,
+        new.minus(old, "accuracy.new_minus_old"),
+        accuracy_over_majority(new_right, labels),
+    ]
 
 
 def measure(
@@ -288,6 +304,7 @@ def measure(
     labels: np.ndarray,
     clusters: np.ndarray | None = None,
     slice: str = "",
+    also: Sequence[Contributions] = (),
 ) -> list[Measurement]:
     """Return every flip and accuracy measure of one comparison on one slice.
 
@@ -297,11 +314,12 @@ def measure(
         labels: (n,) integer class of each sample.
         clusters: (n,) integers, equal for samples that are not independent.
         slice: recorded on each measurement.
+        also: further (n,) contributions, measured from the same resamples.
 
     Returns:
         ``nfr, pfr, nfi, btc, bec, accuracy.old, accuracy.new, accuracy.new_minus_old,
-        accuracy.new_minus_majority, relative_nfr``. Shares carry their count, unless samples are
-        clustered; differences carry resampled bounds.
+        accuracy.new_minus_majority``, those of ``also``, ``relative_nfr``. Shares carry their
+        count, unless samples are clustered; differences carry resampled bounds.
 
     Raises:
         ShapeError: lengths or dtypes are not as stated.
@@ -311,16 +329,47 @@ def measure(
         >>> [m.value for m in measure(right, right, labels) if m.name == "nfr"]
         [0.0]
     """
-    old, new = accuracy(old_right, "old"), accuracy(new_right, "new")
-    pairs = [f(old_right, new_right) for f in (nfr, pfr, nfi, btc, bec)]
-    rest = [
-        old,
-        new,
-        new.minus(old, "accuracy.new_minus_old"),
-        accuracy_over_majority(new_right, labels),
+    return measure_each(old_right, [new_right], labels, clusters, slice, [also])[0]
+
+
+def measure_each(
+    old_right: np.ndarray,
+    candidates: Sequence[np.ndarray],
+    labels: np.ndarray,
+    clusters: np.ndarray | None = None,
+    slice: str = "",
+    also: Sequence[Sequence[Contributions]] = (),
+) -> list[list[Measurement]]:
+    """Return what ``measure`` does, for several new versions from the same resamples.
+
+    Args:
+        old_right: (n,) bool, whether the old version is right.
+        candidates: (n,) bool each, whether that new version is right, in the same order.
+        labels: (n,) integer class of each sample.
+        clusters: (n,) integers, equal for samples that are not independent.
+        slice: recorded on each measurement.
+        also: for each new version, further (n,) contributions; none when empty.
+
+    Returns:
+        The measurements of each new version.
+
+    Raises:
+        ShapeError: lengths or dtypes are not as stated.
+
+    Example:
+        >>> old, worse = np.array([True, True]), np.array([True, False])
+        >>> [found[0].value for found in measure_each(old, [old, worse], np.array([0, 1]))]
+        [0.0, 0.5]
+    """
+    extra = also or [()] * len(candidates)
+    means = [
+        [*contributions(old_right, new, labels), *more]
+        for new, more in zip(candidates, extra, strict=True)
     ]
-    found = summarise([*pairs, *rest], clusters, slice=slice)
-    return [*found, relative_nfr(old_right, new_right, clusters, slice)]
+    parts = [[nfi(old_right, new), accuracy(old_right, "old")] for new in candidates]
+    found = iter(summarise([*chain(*means)], clusters, slice=slice))
+    halves = iter(summarise([*chain(*parts)], clusters, slice=slice, levels=tuple(HALVED.values())))
+    return [[*islice(found, len(ours)), _ratio(next(halves), next(halves))] for ours in means]
 
 
 def flipped_rows(old_right: np.ndarray, new_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -370,6 +419,27 @@ def flip_matrix(labels: np.ndarray, answers: np.ndarray) -> dict[int, dict[int, 
     for (label, answer), count in zip(pairs.tolist(), counts.tolist(), strict=True):
         matrix.setdefault(label, {})[answer] = count
     return matrix
+
+
+def _ratio(impact: Measurement, right: Measurement) -> Measurement:
+    """Return ``relative_nfr`` from its two parts, which are bounded at the levels of ``HALVED``."""
+    if impact.value is None or not right.value:
+        reason = impact.undefined or right.undefined or "the old version is never right"
+        return undefined("relative_nfr", LOWER, reason, slice=impact.slice)
+    lower, upper = {}, {}
+    for level, half in HALVED.items():
+        above, below = impact.interval(half), right.interval(half)
+        if above and below and below[0] > 0:
+            lower[repr(level)], upper[repr(level)] = above[0] / below[1], above[1] / below[0]
+    return Measurement(
+        "relative_nfr",
+        impact.value / right.value,
+        right.support,
+        LOWER,
+        slice=impact.slice,
+        bounds={Tail.LOWER.value: lower, Tail.UPPER.value: upper} if lower else {},
+        clusters=impact.clusters,
+    )
 
 
 def _share(

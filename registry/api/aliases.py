@@ -15,7 +15,7 @@ from registry.api.endpoint import checked, operation
 from registry.api.evaluation_sets import RevisionOut
 from registry.api.idempotency import once
 from registry.api.pagination import page
-from registry.api.policies import PolicyRevisionOut
+from registry.api.policies import EffectivePolicyOut, PolicyRevisionOut
 from registry.api.upgrades import (
     GATE_REFUSALS,
     MoveOut,
@@ -40,7 +40,8 @@ from registry.galleries.selectors import segments_by_id
 from registry.upgrades.models import AliasGate
 from registry.upgrades.owed import waivers_owed
 from registry.upgrades.selectors import gate_of, pin_of, policy_referred, upgrade_to
-from registry.upgrades.services.gates import ensure_alias, pin_set, set_policy, unpin_set
+from registry.upgrades.services.gates import ensure_alias, pin_set, unpin_set
+from registry.upgrades.services.policies import EffectivePolicy, effective_policy, set_policy
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, roll_back
 
 NUMBER = {"min_value": 1, "max_value": 999_999_999}
@@ -93,8 +94,22 @@ class GateOut(serializers.Serializer):
     """What guards an alias."""
 
     alias = serializers.CharField()
-    policy = PolicyRevisionOut(source="policy_revision")
+    policy = serializers.SerializerMethodField()
+    effective_policy = serializers.SerializerMethodField()
     pins = serializers.SerializerMethodField()
+
+    @extend_schema_field(PolicyRevisionOut(help_text="the most specific one that is set"))
+    def get_policy(self, gate: AliasGate) -> Any:
+        return PolicyRevisionOut(self._effective(gate).revision).data
+
+    @extend_schema_field(EffectivePolicyOut)
+    def get_effective_policy(self, gate: AliasGate) -> Any:
+        return EffectivePolicyOut(self._effective(gate)).data
+
+    def _effective(self, gate: AliasGate) -> EffectivePolicy:
+        if not hasattr(self, "_read"):
+            self._read = effective_policy(gate.alias)
+        return self._read
 
     @extend_schema_field(PinOut(many=True))
     def get_pins(self, gate: AliasGate) -> Any:

@@ -4,7 +4,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compat.policy import Task
+from compat.policy import Level, Task
 from compat.policy_defaults import DEFAULTS
 from registry.accounts.models import Scope
 from registry.api.endpoint import checked, operation
@@ -14,7 +14,7 @@ from registry.api.pagination import page
 from registry.core.errors import InvalidInputError
 from registry.upgrades.models import Policy
 from registry.upgrades.selectors import policy_revision
-from registry.upgrades.services.gates import add_policy_revision, require_policy
+from registry.upgrades.services.policies import add_policy_revision, require_policy
 
 
 class PolicyIn(serializers.Serializer):
@@ -67,6 +67,25 @@ class PolicyRevisionOut(serializers.Serializer):
     created_at = serializers.DateTimeField()
 
 
+class LayerOut(serializers.Serializer):
+    """What one scope sets."""
+
+    scope = serializers.CharField(source="where", help_text="such as `model digits`")
+    policy = serializers.CharField(source="policy_revision")
+
+
+class EffectivePolicyOut(serializers.Serializer):
+    """What guards an alias after inheritance."""
+
+    level = serializers.ChoiceField(source="rules.level", choices=list(Level))
+    document = DocumentField(help_text="the whole of it")
+    origins = serializers.DictField(
+        child=serializers.CharField(), help_text="part of the document to the scope that set it"
+    )
+    layers = LayerOut(many=True, help_text="widest first")
+    digest = serializers.CharField()
+
+
 class DefaultsOut(serializers.Serializer):
     """The default policy of each task."""
 
@@ -104,7 +123,7 @@ def verify_policy(request: Request) -> Response:
     """Read whether a document is a policy; nothing is kept."""
     given = checked(DocumentIn, request.data)
     try:
-        task = require_policy(given["document"]).task
+        task = require_policy(given["document"])
     except InvalidInputError as exc:
         return Response({"verified": False, "task": None, "code": exc.code, "detail": str(exc)})
     return Response({"verified": True, "task": task, "code": "", "detail": ""})

@@ -26,6 +26,7 @@ class RegisteredModel(models.Model):
 
     name = models.SlugField(max_length=100, unique=True)
     task = models.CharField(max_length=20, choices=TASKS)
+    group = models.SlugField(max_length=100, blank=True)
     description = models.CharField(max_length=300, blank=True)
     card = models.TextField(blank=True)
     next_number = models.PositiveIntegerField(default=1)

@@ -1,8 +1,12 @@
 """Reads of evaluation sets, outputs and comparisons."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django.db.models import Case, QuerySet, When
 
 from compat.measurement import CODE_VERSION, Measurement
+from compat.verdict import Planted
 from registry.catalog.models import ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.core.leases import WorkState
@@ -126,6 +130,20 @@ def comparison_of(
         .order_by(Case(When(work_state=WorkState.DONE, then=0), default=1), "-pk")
         .first()
     )
+
+
+def planted_of(comparison: Comparison) -> list[Planted]:
+    """Return the regressions that were planted into the old version's outputs."""
+    return planted_from(comparison.planted)
+
+
+def planted_from(rungs: Iterable[Mapping[str, Any]]) -> list[Planted]:
+    """Rebuild what a worker planted, mildest first."""
+    return [
+        Planted(rung["share"], [Measurement.from_json(plain) for plain in rung["measurements"]])
+        for rung in rungs
+        if rung["share"] > 0
+    ]
 
 
 def measurements_of(comparison: Comparison) -> list[Measurement]:

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 from compat.verdict import Outcome
-from registry.catalog.models import TASKS, Alias, Artifact, ModelVersion
+from registry.catalog.models import TASKS, Alias, Artifact, ModelVersion, RegisteredModel
 from registry.core.immutable import WrittenOnce
 from registry.core.leases import Work
 from registry.evaluation.models import EvaluationSet, SetRevision
@@ -33,6 +33,7 @@ class PolicyRevision(WrittenOnce):
     policy = models.ForeignKey(Policy, models.PROTECT, related_name="revisions")
     number = models.PositiveIntegerField()
     document = models.JSONField()
+    text = models.TextField(blank=True)
     digest = models.CharField(max_length=64)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
@@ -50,11 +51,64 @@ class PolicyRevision(WrittenOnce):
         return f"{self.policy.name}:{self.number}"
 
 
+class PolicyChoice(models.Model):
+    """The policy revision that is set for a scope: what is wider is inherited from it."""
+
+    class Scope(models.TextChoices):
+        EVERYTHING = "everything"
+        GROUP = "group"
+        MODEL = "model"
+        ALIAS = "alias"
+
+    scope = models.CharField(max_length=10, choices=Scope)
+    task = models.CharField(max_length=20, choices=TASKS)
+    group = models.SlugField(max_length=100, blank=True)
+    model = models.ForeignKey(RegisteredModel, models.PROTECT, null=True, related_name="+")
+    alias = models.OneToOneField(Alias, models.PROTECT, null=True, related_name="policy_choice")
+    policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, related_name="choices")
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task"],
+                condition=models.Q(scope="everything"),
+                name="one_policy_for_everything",
+            ),
+            models.UniqueConstraint(
+                fields=["task", "group"],
+                condition=models.Q(scope="group"),
+                name="one_policy_per_group",
+            ),
+            models.UniqueConstraint(
+                fields=["model"], condition=models.Q(scope="model"), name="one_policy_per_model"
+            ),
+            models.CheckConstraint(
+                condition=(
+                    models.Q(scope="everything", group="", model=None, alias=None)
+                    | (models.Q(scope="group", model=None, alias=None) & ~models.Q(group=""))
+                    | models.Q(scope="model", group="", model__isnull=False, alias=None)
+                    | models.Q(scope="alias", group="", model=None, alias__isnull=False)
+                ),
+                name="a_policy_choice_names_its_scope",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.policy_revision}"
+
+    @property
+    def where(self) -> str:
+        """The scope in words."""
+        named = {"group": self.group, "model": self.model, "alias": self.alias}
+        name = named.get(self.scope, self.task)
+        return f"{self.scope} {name}"
+
+
 class AliasGate(models.Model):
-    """The policy revision that guards an alias."""
+    """What guards an alias beside its policy: the sets that judge, and the people who approve."""
 
     alias = models.OneToOneField(Alias, models.PROTECT, related_name="gate")
-    policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, related_name="+")
     approvals_needed = models.PositiveSmallIntegerField(default=0)
     approvers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", blank=True)
     uploader_may_approve = models.BooleanField(default=False)
@@ -114,7 +168,11 @@ class Upgrade(models.Model):
 
 
 class Verdict(WrittenOnce):
-    """One judgement with every number it used; valid only while its fingerprint stands."""
+    """One judgement with every number it used; valid only while its fingerprint stands.
+
+    ``policy_revision`` is the most specific one, ``policy`` the whole of what was asked after
+    inheritance, and where each part came from.
+    """
 
     class Kind(models.TextChoices):
         COMPARISON = "comparison"
@@ -128,6 +186,7 @@ class Verdict(WrittenOnce):
         ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
     )
     policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, related_name="+")
+    policy = models.JSONField(default=dict)
     fingerprint = models.JSONField()
     fingerprint_sha256 = models.CharField(max_length=64)
     results = models.JSONField()
@@ -199,7 +258,10 @@ class Waiver(models.Model):
 
 
 class Check(Work):
-    """A judgement of uploaded outputs against an incumbent; nothing is registered."""
+    """A judgement of uploaded outputs against an incumbent; nothing is registered.
+
+    ``chain`` and ``standing`` are the earlier versions that the policy holds it against, too.
+    """
 
     alias = models.ForeignKey(Alias, models.PROTECT, related_name="+")
     set_revision = models.ForeignKey(SetRevision, models.PROTECT, related_name="+")
@@ -207,6 +269,9 @@ class Check(Work):
     manifest = models.JSONField()
     incumbent = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
     policy_revision = models.ForeignKey(PolicyRevision, models.PROTECT, null=True, related_name="+")
+    policy = models.JSONField(default=dict)
+    chain = models.JSONField(default=list, blank=True)
+    standing = models.JSONField(default=list, blank=True)
     outcome = models.CharField(max_length=14, blank=True)
     results = models.JSONField(default=list, blank=True)
     measurements = models.JSONField(default=list, blank=True)

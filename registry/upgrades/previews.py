@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from compat.measurement import CODE_VERSION
 from compat.plan import CutoverPlan
 from registry.catalog.models import ModelVersion
 from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, Outputs, SetRevision
+from registry.evaluation.selectors import comparison_of
 from registry.galleries.models import Gallery
 from registry.galleries.services.cutover import plan_for
 from registry.upgrades.models import Upgrade
@@ -71,7 +71,7 @@ def galleries_after(upgrade: Upgrade) -> list[GalleryPreview]:
 def steps_of(upgrade: Upgrade) -> list[Step]:
     """Return the work behind a verdict, set by set: outputs of each version, then comparisons."""
     situation = situation_of(upgrade)
-    versions = _versions(situation)
+    versions = situation.versions
     digests = {version.digest for version in versions}
     sets = [pin.digest for pin in situation.pins]
     outputs = {
@@ -79,27 +79,12 @@ def steps_of(upgrade: Upgrade) -> list[Step]:
         for row in Outputs.objects.filter(version_digest__in=digests, set_digest__in=sets)
     }
     old = situation.incumbent or situation.candidate
-    compared = {
-        row.set_digest: row
-        for row in Comparison.objects.filter(
-            old_digest=old.digest,
-            new_digest=situation.candidate.digest,
-            producer_digest="",
-            set_digest__in=sets,
-            code_version=CODE_VERSION,
-        ).defer("measurements", "flips", "flip_matrix")
-    }
     steps = []
     for pin in situation.pins:
         steps += [Step(pin, v, outputs.get((v.digest, pin.digest))) for v in versions]
-        steps.append(Step(pin, None, compared.get(pin.digest)))
+        compared = comparison_of(old.digest, situation.candidate.digest, pin.digest)
+        steps.append(Step(pin, None, compared))
     return steps
-
-
-def _versions(situation: Situation) -> list[ModelVersion]:
-    """Return the versions whose outputs are needed, each once."""
-    wanted = [situation.candidate, situation.incumbent, *situation.producers]
-    return list({v.digest: v for v in wanted if v is not None}.values())
 
 
 def _evidence_of_incumbent(situation: Situation) -> dict[int, str]:

@@ -86,7 +86,7 @@ def pin_of(alias: Alias, set_name: str) -> EvaluationPin:
 
 def gate_of(alias: Alias) -> AliasGate:
     """Return what guards an alias."""
-    return AliasGate.objects.select_related("policy_revision__policy").get(alias=alias)
+    return AliasGate.objects.select_related("alias__model").get(alias=alias)
 
 
 def policy_revision(name: str, number: int) -> PolicyRevision:

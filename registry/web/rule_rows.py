@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from compat.policy import Bound, Rule
-from compat.verdict import NULL_TEST, Outcome
+from compat.verdict import BUILT_IN, Outcome
 from registry.upgrades.models import Verdict
 from registry.web import figures
 from registry.web.drawings.interval import Interval, draw_interval
@@ -34,13 +34,13 @@ class RuleRow:
 
 
 def rule_rows(results: Sequence[Mapping[str, Any]]) -> list[RuleRow]:
-    """Return the rules of a verdict, without the null tests of its sets."""
-    return [_row(result) for result in results if result["rule"] != NULL_TEST]
+    """Return the rules of a verdict, without what every gate tests of itself."""
+    return [_row(result) for result in results if result["rule"] not in BUILT_IN]
 
 
 def null_rows(results: Sequence[Mapping[str, Any]]) -> list[RuleRow]:
-    """Return the null tests of a verdict."""
-    return [_row(result) for result in results if result["rule"] == NULL_TEST]
+    """Return what the gate tested of itself: the null test and what was planted, a set."""
+    return [_row(result) for result in results if result["rule"] in BUILT_IN]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def blocking_rules(verdict: Verdict | None) -> list[str]:
     names = [
         result["rule"]
         for result in results
-        if result["outcome"] in waivable and result["rule"] != NULL_TEST and not result["advisory"]
+        if result["outcome"] in waivable and result["rule"] not in BUILT_IN and not result["advisory"]
     ]
     return list(dict.fromkeys(names))
 
@@ -90,7 +90,7 @@ def reason_of(outcome: str, results: Sequence[Mapping[str, Any]]) -> str:
     against = [r for r in blocking if r["outcome"] == outcome]
     sets = len({r["evaluation_set"] for r in blocking})
     if outcome == Outcome.PASSED:
-        rules = len({r["rule"] for r in blocking} - {NULL_TEST})
+        rules = len({r["rule"] for r in blocking} - BUILT_IN)
         return (
             f"Every blocking rule holds: {rules} of {rules}, on "
             f"{sets} evaluation {'set' if sets == 1 else 'sets'}."
@@ -200,7 +200,10 @@ def _row(result: Mapping[str, Any], marks: Sequence[float] = ()) -> RuleRow:
     return RuleRow(
         rule=_COVERAGE_RULES.get(result["rule"], result["rule"]),
         evaluation_set=" · ".join(
-            filter(None, [result["evaluation_set"], result.get("slice", "")])
+            filter(
+                None,
+                [result["evaluation_set"], result.get("slice", ""), _against(result)],
+            )
         ),
         outcome=result["outcome"],
         reason=result["reason"],
@@ -215,6 +218,10 @@ def _row(result: Mapping[str, Any], marks: Sequence[float] = ()) -> RuleRow:
         settles_at=result["settles_at"],
         drawing=_drawing(result, words, marks) if interval else None,
     )
+
+
+def _against(result: Mapping[str, Any]) -> str:
+    return f"against {result['against']}" if result.get("against") else ""
 
 
 def _drawing(result: Mapping[str, Any], words: str, marks: Sequence[float]) -> SafeString | None:

@@ -32,7 +32,8 @@ from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import insert_vectors
 from registry.upgrades.models import EvaluationPin, PolicyRevision, Upgrade
 from registry.upgrades.services.advance import advance
-from registry.upgrades.services.gates import add_policy_revision, ensure_alias, pin_set
+from registry.upgrades.services.gates import ensure_alias, pin_set
+from registry.upgrades.services.policies import add_policy_revision
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.propose import propose
 
@@ -288,7 +289,12 @@ def a_comparison_result(
         "null_test": {"passed": True, "reason": ""},
         "flips": [a_flip(row) for row in range(flips)],
         "flip_matrix": {"cat": {"dog": flips}} if flips else {},
-        "planted": [],
+        "planted": [
+            {
+                "share": 1.0,
+                "measurements": [m.as_json() for m in _measurements(task, -0.9, -0.8, 900)],
+            }
+        ],
         "chance": None,
     }
 

@@ -1,14 +1,15 @@
 """Carry an upgrade as far as the evidence goes: ask for what is missing, judge what is there."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from compat.verdict import Outcome, assess, assess_coverage, worst
+from compat.policy import Level
+from compat.verdict import Evidence, Outcome, assess, assess_coverage, worst
 from compat.verdict import Verdict as Judgement
 from registry.audit.services.record import record
 from registry.catalog.models import ModelVersion
@@ -51,10 +52,9 @@ def advance(*, upgrade_id: int) -> Upgrade:
         if not is_stale(upgrade, situation):
             return upgrade
         _move(upgrade, "reopen", reason="stale", moved=_moved(upgrade, situation))
-    asked = _ask_main(situation)
-    covering = _ask_coverage(situation)
-    if not any(one.waiting for one in [*asked, *_flat(covering)]):
-        _judge(upgrade, situation, asked, covering)
+    asked = _ask_all(situation)
+    if not any(one.waiting for one in asked.everything):
+        _judge(upgrade, situation, asked)
     return upgrade
 
 
@@ -66,52 +66,76 @@ def is_stale(upgrade: Upgrade, situation: Situation) -> bool:
     )
 
 
-def _ask_main(situation: Situation) -> list[Asked]:
-    old = situation.incumbent or situation.candidate
-    return [ask(pin, old, situation.candidate) for pin in situation.pins]
+@dataclass(frozen=True)
+class _AskedFor:
+    """The comparisons behind one verdict: with the incumbent, with what still stands, coverage."""
+
+    main: Sequence[Asked]
+    standing: Mapping[ModelVersion, Sequence[Asked]]
+    covering: Mapping[ModelVersion, tuple[Sequence[Asked], Sequence[str]]]
+
+    @property
+    def everything(self) -> list[Asked]:
+        """Each of them."""
+        groups = [*self.standing.values(), *(found for found, _ in self.covering.values())]
+        return [*self.main, *(one for group in groups for one in group)]
+
+    def evidence(self) -> list[Evidence]:
+        """Return what the rules are held against."""
+        held = [one.as_evidence() for one in self.main]
+        for version, found in self.standing.items():
+            held += [one.as_evidence(against=str(version)) for one in found]
+        return held
 
 
-def _ask_coverage(situation: Situation) -> dict[ModelVersion, tuple[list[Asked], list[str]]]:
-    """Ask, for each producer held in a gallery, for the pair (candidate, producer)."""
+def _ask_all(situation: Situation) -> _AskedFor:
+    candidate, pins = situation.candidate, situation.pins
+    old = situation.incumbent or candidate
+    asks = situation.policy.asks
+    main = [ask(pin, old, candidate, chain=situation.chain, asks=asks) for pin in pins]
+    standing = {
+        version: [ask(pin, version, candidate, asks=asks) for pin in pins]
+        for version in situation.standing
+    }
+    return _AskedFor(main, standing, _ask_coverage(situation, main))
+
+
+def _ask_coverage(
+    situation: Situation, main: Sequence[Asked]
+) -> dict[ModelVersion, tuple[Sequence[Asked], Sequence[str]]]:
+    """Ask, for each producer held in a gallery, for the pair (candidate, producer).
+
+    At level ``none`` nothing is covered: such a gallery moves by backfill only.
+    """
     candidate, incumbent = situation.candidate, situation.incumbent
-    asked = {}
+    asked: dict[ModelVersion, tuple[Sequence[Asked], Sequence[str]]] = {}
+    if situation.policy.level is Level.NONE:
+        return asked
     for producer in situation.producers:
         if incumbent is None or producer.digest == candidate.digest == incumbent.digest:
             continue
         if producer.digest == incumbent.digest:
-            found = [ask(pin, incumbent, candidate) for pin in situation.pins]
-            differences = ["new_old_minus_old_old"]
+            asked[producer] = main, ["new_old_minus_old_old"]
         elif producer.digest == candidate.digest:
-            found = [ask(pin, incumbent, candidate) for pin in situation.pins]
-            differences = ["new_new_minus_old_new"]
+            asked[producer] = main, ["new_new_minus_old_new"]
         else:
             found = [ask(pin, incumbent, candidate, producer) for pin in situation.pins]
-            differences = [
-                "new_producer_minus_old_producer",
-                "new_producer_minus_producer_producer",
-            ]
-        asked[producer] = (found, differences)
+            asked[producer] = (
+                found,
+                ["new_producer_minus_old_producer", "new_producer_minus_producer_producer"],
+            )
     return asked
 
 
-def _flat(covering: dict[ModelVersion, tuple[list[Asked], list[str]]]) -> list[Asked]:
-    return [one for found, _ in covering.values() for one in found]
-
-
-def _judge(
-    upgrade: Upgrade,
-    situation: Situation,
-    asked: Sequence[Asked],
-    covering: dict[ModelVersion, tuple[list[Asked], list[str]]],
-) -> None:
+def _judge(upgrade: Upgrade, situation: Situation, asked: _AskedFor) -> None:
     policy = situation.policy
     first = situation.incumbent is None
-    judgement = assess(policy, [one.as_evidence() for one in asked], first_version=first)
+    judgement = assess(policy, asked.evidence(), first_version=first)
     coverage = {
         producer: assess_coverage(
             policy.coverage, policy.confidence, [one.as_evidence() for one in found], differences
         )
-        for producer, (found, differences) in covering.items()
+        for producer, (found, differences) in asked.covering.items()
         if policy.coverage is not None
     }
     outcome = worst([judgement.outcome, *(c.outcome for c in coverage.values())])
@@ -121,7 +145,8 @@ def _judge(
         kind=Verdict.Kind.FIRST_VERSION if first else Verdict.Kind.COMPARISON,
         outcome=outcome,
         incumbent=situation.incumbent,
-        policy_revision=situation.policy_revision,
+        policy_revision=situation.effective.revision,
+        policy=situation.effective.as_json(),
         fingerprint=situation.fingerprint,
         fingerprint_sha256=situation.fingerprint_sha256,
         results=_plain(judgement),
@@ -134,9 +159,7 @@ def _judge(
             }
             for producer, one in coverage.items()
         ],
-        comparisons=sorted(
-            {one.comparison.pk for one in [*asked, *_flat(covering)] if one.comparison}
-        ),
+        comparisons=sorted({one.comparison.pk for one in asked.everything if one.comparison}),
         created_at=timezone.now(),
     )
     SetRevision.objects.filter(pk__in=[pin.pk for pin in situation.pins]).update(

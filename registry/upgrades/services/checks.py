@@ -1,5 +1,6 @@
 """Check outputs against the incumbent by the very same measures and policy; register nothing."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,23 +9,37 @@ from django.db import transaction
 from django.utils import timezone
 
 from compat.measurement import Measurement
+from compat.policy import Policy
 from compat.policy_documents import parse_policy
 from compat.verdict import Evidence, assess
 from registry.audit.services.record import record as ledger
 from registry.catalog.manifest import ManifestError, validate
-from registry.catalog.models import Alias, Artifact
+from registry.catalog.models import Alias, Artifact, ModelVersion
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError, InvalidInputError
 from registry.core.leases import WorkState
 from registry.evaluation.models import SetRevision
+from registry.evaluation.selectors import planted_from
+from registry.evaluation.services.comparisons import is_settled
 from registry.evaluation.services.outputs import request_outputs
+from registry.galleries.selectors import producers_held
 from registry.upgrades.models import AliasGate, Check
+from registry.upgrades.services.policies import effective_policy
+from registry.upgrades.services.situation import promoted, standing_versions
 
 
 @dataclass(frozen=True)
 class CheckJob:
-    """What a worker needs: digests of stored bytes, and how to read and measure them."""
+    """What a worker needs: digests of stored bytes, and how to read and measure them.
+
+    Attributes:
+        old_file: outputs of the incumbent; None where there is none.
+        old_manifest: of the incumbent; the uploaded one's where there is none.
+        chain_files: outputs of the versions promoted before.
+        standing_files: by version, outputs of earlier versions whose promises still stand.
+        asks: what the policy wants measured beside what always is.
+    """
 
     claim: leases.Claim
     task: str
@@ -32,6 +47,10 @@ class CheckJob:
     upload_digest: str
     set_digest: str
     old_file: str | None
+    old_manifest: dict[str, Any]
+    chain_files: tuple[str, ...]
+    standing_files: dict[str, str]
+    asks: dict[str, Any]
 
 
 @transaction.atomic
@@ -52,7 +71,7 @@ def request_check(
             outputs of the model's task.
         ConflictError: the alias names no version, and no manifest says how to read the outputs.
     """
-    gate = AliasGate.objects.select_related("policy_revision").get(alias=alias)
+    gate, effective = AliasGate.objects.get(alias=alias), effective_policy(alias)
     if not gate.pins.filter(set_revision=revision).exists():
         raise InvalidInputError(f"{revision} does not judge {alias}", code="set_not_pinned")
     incumbent = alias.version
@@ -73,15 +92,19 @@ def request_check(
         raise InvalidInputError(
             "the manifest must be of recorded outputs of the model's task", code="task_mismatch"
         )
-    if incumbent is not None:
-        request_outputs(version=incumbent, revision=revision)
+    chain, standing = _earlier(alias, effective.rules)
+    for version in _needed(incumbent, chain, standing):
+        request_outputs(version=version, revision=revision)
     check = Check.objects.create(
         alias=alias,
         set_revision=revision,
         upload=upload,
         manifest=manifest,
         incumbent=incumbent,
-        policy_revision=gate.policy_revision,
+        policy_revision=effective.revision,
+        policy=effective.as_json(),
+        chain=[version.pk for version in chain],
+        standing=[version.pk for version in standing],
         created_by=actor,
         created_at=timezone.now(),
     )
@@ -90,49 +113,57 @@ def request_check(
 
 
 def claim(*, check_id: int) -> CheckJob | None:
-    """Take a check; None when another worker has it, or the incumbent's outputs are to come."""
+    """Take a check; None when another worker has it, or outputs that it needs are to come."""
     check = Check.objects.select_related("incumbent", "set_revision", "alias__model").get(
         pk=check_id
     )
-    old = (
-        request_outputs(version=check.incumbent, revision=check.set_revision)
-        if check.incumbent
-        else None
-    )
-    if old is not None and old.work_state not in {WorkState.DONE, WorkState.FAILED}:
+    versions = ModelVersion.objects.select_related("model").in_bulk([*check.chain, *check.standing])
+    chain = [versions[pk] for pk in check.chain]
+    standing = [versions[pk] for pk in check.standing]
+    needed = _needed(check.incumbent, chain, standing)
+    outputs = {v.pk: request_outputs(version=v, revision=check.set_revision) for v in needed}
+    if not all(row is None or is_settled(row) for row in outputs.values()):
         return None
     taken = leases.claim(Check, check_id)
     if taken is None:
         return None
-    if check.incumbent is not None and (old is None or old.work_state == WorkState.FAILED):
-        leases.fail(Check, taken, "outputs_missing", f"{check.incumbent} has no outputs")
-        return None
+    files = {}
+    for version in needed:
+        row = outputs[version.pk]
+        if row is None or row.work_state == WorkState.FAILED:
+            leases.fail(Check, taken, "outputs_missing", f"{version} has no outputs")
+            return None
+        files[version.pk] = row.file_digest
+    old = check.incumbent
     return CheckJob(
-        taken,
-        check.alias.model.task,
-        check.manifest,
-        check.upload_id,
-        check.set_revision.canonical_digest,
-        old.file_digest if old else None,
+        claim=taken,
+        task=check.alias.model.task,
+        manifest=check.manifest,
+        upload_digest=check.upload_id,
+        set_digest=check.set_revision.canonical_digest,
+        old_file=files[old.pk] if old else None,
+        old_manifest=old.manifest if old else check.manifest,
+        chain_files=tuple(files[version.pk] for version in chain),
+        standing_files={str(version): files[version.pk] for version in standing},
+        asks=parse_policy(check.policy["document"]).asks,
     )
 
 
 @transaction.atomic
-def record(*, job: CheckJob, result: dict[str, Any]) -> bool:
-    """Judge what was measured and keep it; False when the claim was lost."""
-    check = Check.objects.select_related("policy_revision", "set_revision__evaluation_set").get(
-        pk=job.claim.pk
-    )
-    null = result["null_test"]
-    evidence = Evidence(
-        str(check.set_revision),
-        [Measurement.from_json(plain) for plain in result["measurements"]],
-        "" if null.get("passed") is True else f"null_test_failed: {null.get('reason')}",
-    )
+def record(*, job: CheckJob, result: dict[str, Any], standing: dict[str, dict[str, Any]]) -> bool:
+    """Judge what was measured and keep it; False when the claim was lost.
+
+    Args:
+        job: what was claimed.
+        result: of the comparison with the incumbent.
+        standing: of the comparisons with earlier versions, by version.
+    """
+    check = Check.objects.select_related("set_revision__evaluation_set").get(pk=job.claim.pk)
+    evaluation_set = str(check.set_revision)
+    evidence = [_evidence(evaluation_set, result)]
+    evidence += [_evidence(evaluation_set, one, version) for version, one in standing.items()]
     judgement = assess(
-        parse_policy(check.policy_revision.document),
-        [evidence],
-        first_version=check.incumbent_id is None,
+        parse_policy(check.policy["document"]), evidence, first_version=check.incumbent_id is None
     )
     kept = leases.finish(
         Check,
@@ -151,6 +182,34 @@ def record(*, job: CheckJob, result: dict[str, Any]) -> bool:
             incumbent=str(check.incumbent) if check.incumbent else None,
         )
     return kept
+
+
+def _evidence(evaluation_set: str, result: dict[str, Any], against: str = "") -> Evidence:
+    null = result["null_test"]
+    return Evidence(
+        evaluation_set,
+        [Measurement.from_json(plain) for plain in result["measurements"]],
+        "" if null.get("passed") is True else f"null_test_failed: {null.get('reason')}",
+        against=against,
+        planted=planted_from(result["planted"]),
+    )
+
+
+def _earlier(
+    alias: Alias, policy: Policy
+) -> tuple[tuple[ModelVersion, ...], tuple[ModelVersion, ...]]:
+    """Return the chain of promotions, and the earlier versions whose promises still stand."""
+    chain = promoted(alias, policy) if policy.asks_for_chain and alias.version else ()
+    return chain, standing_versions(alias, policy, tuple(producers_held(alias).values()))
+
+
+def _needed(
+    incumbent: ModelVersion | None,
+    chain: Sequence[ModelVersion],
+    standing: Sequence[ModelVersion],
+) -> list[ModelVersion]:
+    wanted = [incumbent, *chain, *standing]
+    return list({v.pk: v for v in wanted if v is not None}.values())
 
 
 def fail(*, job: CheckJob, code: str, detail: str) -> bool:

@@ -56,11 +56,7 @@ def _evaluate_again(upgrade_id: int, actor: AbstractUser) -> Upgrade:
 
 def _requeue(situation: Situation) -> int:
     """Queue what failed for this situation again; return how many pieces of work."""
-    versions = {
-        v.digest
-        for v in (situation.candidate, situation.incumbent, *situation.producers)
-        if v is not None
-    }
+    versions = {version.digest for version in situation.versions}
     sets = {pin.digest for pin in situation.pins}
     failed = {"set_digest__in": sets, "work_state": WorkState.FAILED}
     outputs = Outputs.objects.filter(version_digest__in=versions, **failed)

@@ -1,31 +1,22 @@
-"""What guards an alias: its policy revision and the evaluation-set revisions that judge."""
+"""What guards an alias beside its policy: the sets that judge, and the people who approve."""
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
-from django.utils import timezone
 
-from compat.errors import PolicyError
-from compat.policy import Policy as PolicyRules
-from compat.policy import Task
-from compat.policy_defaults import DEFAULTS
-from compat.policy_documents import parse_policy
-from registry.audit.chain import canonical
 from registry.audit.services.record import record
 from registry.catalog.models import Alias, RegisteredModel
 from registry.catalog.services.register_model import require_slug
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import (
     ConflictError,
-    DuplicateError,
     InvalidInputError,
     noting_refusal,
 )
 from registry.evaluation.models import SetRevision
-from registry.upgrades.models import AliasGate, EvaluationPin, Policy, PolicyRevision
+from registry.upgrades.models import AliasGate, EvaluationPin
+from registry.upgrades.services.policies import ensure_default
 
 DEFAULT_ALIAS = "production"
 LONGEST_ALIAS = 50
@@ -33,7 +24,7 @@ LONGEST_ALIAS = 50
 
 @transaction.atomic
 def ensure_alias(*, model: RegisteredModel, name: str = DEFAULT_ALIAS) -> Alias:
-    """Return the alias with its gate, opening both with the task's default policy when new.
+    """Return the alias with its gate, opening both when new; it inherits its policy.
 
     Raises:
         InvalidInputError: the name is no slug of at most 50 characters.
@@ -43,76 +34,9 @@ def ensure_alias(*, model: RegisteredModel, name: str = DEFAULT_ALIAS) -> Alias:
         raise InvalidInputError("the name of an alias has at most 50 letters", code="invalid_name")
     alias, _ = Alias.objects.get_or_create(model=model, name=name)
     if not AliasGate.objects.filter(alias=alias).exists():
-        AliasGate.objects.get_or_create(
-            alias=alias, defaults={"policy_revision": _default_policy(model.task)}
-        )
+        ensure_default(model.task)
+        AliasGate.objects.get_or_create(alias=alias)
     return alias
-
-
-@transaction.atomic
-def add_policy_revision(
-    *, name: str, document: dict[str, Any], actor: AbstractUser
-) -> PolicyRevision:
-    """Store a policy document as a new revision; it attaches itself to nothing.
-
-    Raises:
-        InvalidInputError: the document is not a policy, or is for another task than the name's.
-        DuplicateError: the same document is a revision already.
-    """
-    require_slug(name)
-    task = require_policy(document).task
-    Policy.objects.get_or_create(name=name, defaults={"task": task, "created_at": timezone.now()})
-    policy = Policy.objects.select_for_update().get(name=name)
-    if policy.task != task:
-        raise InvalidInputError(f"{name} is a policy for {policy.task}", code="task_mismatch")
-    digest = _digest(document)
-    same = policy.revisions.filter(digest=digest).first()
-    if same is not None:
-        raise DuplicateError(f"{same} is the same document", code="duplicate_policy")
-    revision = _add(policy, document, digest, actor)
-    record(
-        actor=actor.get_username(),
-        action="policy.add_revision",
-        subject=f"policy:{revision}",
-        digest=digest,
-    )
-    return revision
-
-
-def require_policy(document: Any) -> PolicyRules:
-    """Return what a document asks for.
-
-    Raises:
-        InvalidInputError: it is not a policy.
-    """
-    try:
-        return parse_policy(document)
-    except PolicyError as exc:
-        raise InvalidInputError(f"policy: {exc}", code="invalid_policy") from exc
-
-
-@transaction.atomic
-def set_policy(*, alias: Alias, revision: PolicyRevision, actor: AbstractUser) -> AliasGate:
-    """Let ``revision`` guard ``alias``; verdicts made under another one become stale.
-
-    Raises:
-        InvalidInputError: the policy is for another task.
-    """
-    if revision.policy.task != alias.model.task:
-        raise InvalidInputError("the policy is for another task", code="task_mismatch")
-    Alias.objects.select_for_update().get(pk=alias.pk)
-    gate = AliasGate.objects.get(alias=alias)
-    before, gate.policy_revision = gate.policy_revision, revision
-    gate.save(update_fields=["policy_revision"])
-    record(
-        actor=actor.get_username(),
-        action="alias.set_policy",
-        subject=f"alias:{alias}",
-        before=str(before),
-        now=str(revision),
-    )
-    send_on_commit(TaskName.ADVANCE_UPGRADES)
-    return gate
 
 
 @transaction.atomic
@@ -201,37 +125,3 @@ def _note_pin(alias: Alias, actor: AbstractUser, action: str, revision: str) -> 
         evaluation_set=revision,
     )
     send_on_commit(TaskName.ADVANCE_UPGRADES)
-
-
-def _default_policy(task: str) -> PolicyRevision:
-    document = DEFAULTS[Task(task)]
-    policy, _ = Policy.objects.get_or_create(
-        name=f"default-{task}", defaults={"task": task, "created_at": timezone.now()}
-    )
-    policy = Policy.objects.select_for_update().get(pk=policy.pk)
-    digest = _digest(document)
-    same = policy.revisions.filter(digest=digest).first()
-    return same or _add(policy, document, digest, None)
-
-
-def _add(
-    policy: Policy, document: dict[str, Any], digest: str, actor: AbstractUser | None
-) -> PolicyRevision:
-    revision = PolicyRevision.objects.create(
-        policy=policy,
-        number=policy.next_number,
-        document=document,
-        digest=digest,
-        created_by=actor,
-        created_at=timezone.now(),
-    )
-    policy.next_number += 1
-    policy.save(update_fields=["next_number"])
-    return revision
-
-
-def _digest(document: dict[str, Any]) -> str:
-    try:
-        return hashlib.sha256(canonical(document).encode()).hexdigest()
-    except ValueError as exc:
-        raise InvalidInputError(f"policy: {exc}", code="invalid_policy") from exc

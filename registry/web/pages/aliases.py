@@ -14,7 +14,8 @@ from registry.core.errors import RegistryError
 from registry.galleries.models import Gallery
 from registry.upgrades.models import EvaluationPin
 from registry.upgrades.selectors import gate_of
-from registry.upgrades.services.gates import pin_set, set_approvals, set_policy, unpin_set
+from registry.upgrades.services.gates import pin_set, set_approvals, unpin_set
+from registry.upgrades.services.policies import effective_policy, set_policy
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, roll_back
 from registry.web.attempt import attempt
@@ -30,14 +31,16 @@ OFFERED_TARGETS = 10
 def detail(request: HttpRequest, name: str, alias: str) -> HttpResponse:
     found = alias_named(name, alias)
     gate = gate_of(found)
+    policy = effective_policy(found)
     moves = found.moves.select_related("from_version__model", "to_version__model", "actor")
     context = {
         "alias": found,
         "model": found.model,
         "gate": gate,
+        "policy": policy,
         "pins": gate.pins.select_related("set_revision__evaluation_set"),
         "policy_form": PolicyChoiceForm(
-            found.model, initial={"policy": gate.policy_revision_id}, prefix="policy"
+            found.model, initial={"policy": policy.revision.pk}, prefix="policy"
         ),
         "pin_form": PinForm(found.model, prefix="pin"),
         "approvers": gate.approvers.order_by("username"),

@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from compat.measurement import Measurement
-from compat.policy_documents import parse_policy
 from compat.verdict import Outcome
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.leases import WorkState
@@ -18,6 +17,7 @@ from registry.evaluation.selectors import outputs_of
 from registry.upgrades.models import AliasGate, Check
 from registry.upgrades.selectors import check_numbered, checks
 from registry.upgrades.services.checks import request_check
+from registry.upgrades.services.policies import effective_policy
 from registry.web.attempt import attempt
 from registry.web.flip_choice import choose_flips
 from registry.web.forms import CheckForm, judging_pins
@@ -136,7 +136,7 @@ def _awaited(check: Check) -> Outputs | None:
 
 def _judgement(check: Check) -> dict[str, Any]:
     """Return what the page shows of a check that was judged."""
-    confidence = parse_policy(check.policy_revision.document).confidence
+    confidence = check.policy["document"]["confidence"]
     measured = [Measurement.from_json(plain) for plain in check.measurements]
     listed = sum(flip["kind"] == "negative" for flip in check.flips)
     return {
@@ -166,12 +166,12 @@ def _counted(measured: list[Measurement], names: set[str], listed: int) -> int:
 
 def _moved(check: Check) -> list[str]:
     """Return what has changed since: another check might come out otherwise."""
-    gate = AliasGate.objects.select_related("policy_revision__policy").get(alias=check.alias)
+    gate, policy = AliasGate.objects.get(alias=check.alias), effective_policy(check.alias)
     moved = []
     if check.alias.version_id != check.incumbent_id:
         moved.append(f"{check.alias} names {check.alias.version or 'no version'} now")
-    if gate.policy_revision_id != check.policy_revision_id:
-        moved.append(f"{gate.policy_revision} guards it now")
+    if policy.document != check.policy["document"]:
+        moved.append(f"{policy.revision} guards it now")
     if not gate.pins.filter(set_revision=check.set_revision_id).exists():
         moved.append(f"{check.set_revision} no longer judges it")
     return moved

@@ -12,6 +12,7 @@ from registry.catalog.selectors import lineage_of, model_named, models_found
 from registry.catalog.services.register_model import register_model
 from registry.galleries.models import Gallery
 from registry.upgrades.selectors import versions_with_upgrades
+from registry.upgrades.services.policies import effective_policies
 from registry.web.attempt import attempt
 from registry.web.drawings.lineage import Edge, Node, draw_lineage
 from registry.web.forms import ModelForm
@@ -50,10 +51,13 @@ def create(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, name: str) -> HttpResponse:
     model = model_named(name)
     aliases = (
-        model.aliases.select_related("version", "gate__policy_revision__policy")
+        model.aliases.select_related("version", "gate")
         .prefetch_related("gate__pins__set_revision__evaluation_set")
         .order_by("name")
     )
+    policies = effective_policies(model)
+    for alias in aliases:
+        alias.policy = policies[alias.pk]
     page = page_of(request, versions_with_upgrades(model), VERSIONS_A_PAGE)
     context = {
         "model": model,

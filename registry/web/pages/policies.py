@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from compat.policy_documents import parse_policy
-from registry.upgrades.models import AliasGate, Policy
+from registry.upgrades.models import Policy
 from registry.upgrades.selectors import policy_revision
 from registry.web import figures
 from registry.web.rendering import page_of
@@ -37,7 +37,7 @@ def revision(request: HttpRequest, name: str, number: int) -> HttpResponse:
             figures.number(coverage.measure, coverage.margin, 1000) if coverage else ""
         ),
         "confidence": f"{policy.confidence * 100:g}{figures.SPACE}%",
-        "guards": AliasGate.objects.select_related("alias__model").filter(policy_revision=found),
+        "guards": found.choices.select_related("model", "alias__model"),
         "others": found.policy.revisions.exclude(pk=found.pk),
     }
     return render(request, "policies/revision.html", context)

@@ -9,7 +9,7 @@ from graceful import RefusedError
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.catalog.models import AliasMove, ModelVersion
-from registry.upgrades.models import AliasGate, PolicyRevision
+from registry.upgrades.models import PolicyChoice, PolicyRevision
 from tests.builders import registry as make
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
@@ -345,7 +345,7 @@ def test_a_policy_is_set_from_a_file_and_again_without_another_revision(run, ali
 
     assert first.exit_code == again.exit_code == 0, again.stderr
     assert first.stdout == again.stdout == "digits@production is guarded by strict:1\n"
-    assert str(AliasGate.objects.get().policy_revision) == "strict:1"
+    assert str(PolicyChoice.objects.get(scope="alias").policy_revision) == "strict:1"
 
 
 def test_a_policy_is_set_by_its_name_and_shown(run, alias):

@@ -69,6 +69,7 @@ def test_a_first_version_is_judged_by_its_own_rules_and_the_null_test():
     assert upgrade.verdict.kind == Verdict.Kind.FIRST_VERSION
     assert {r["rule"] for r in upgrade.verdict.results} == {
         "null test",
+        "planted regression",
         "better than the majority class",
     }
     comparison = Comparison.objects.get()

@@ -6,7 +6,8 @@ from registry.evaluation.models import Comparison, Outputs
 from registry.galleries.services.remove import remove_items
 from registry.upgrades.selectors import fresh_upgrade
 from registry.upgrades.services.advance import advance, advance_all, is_stale
-from registry.upgrades.services.gates import pin_set, set_policy, unpin_set
+from registry.upgrades.services.gates import pin_set, unpin_set
+from registry.upgrades.services.policies import set_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.roll_back import roll_back
 from registry.upgrades.services.situation import situation_of

@@ -2,6 +2,7 @@
 
 from registry.audit.models import LedgerEntry
 from registry.upgrades.models import AliasGate
+from registry.upgrades.services.policies import effective_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import text_of
 
@@ -20,7 +21,7 @@ def test_the_policy_is_changed(pages):
     response = pages.post(path_of(alias, "policy"), {"policy-policy": policy.pk})
 
     assert response.status_code == 303
-    assert AliasGate.objects.get(alias=alias).policy_revision == policy
+    assert effective_policy(alias).revision == policy
     assert LedgerEntry.objects.last().actor == "ada"
 
 
@@ -29,7 +30,7 @@ def test_a_policy_of_another_task_is_not_offered(pages):
 
     pages.post(path_of(alias, "policy"), {"policy-policy": policy.pk})
 
-    assert AliasGate.objects.get(alias=alias).policy_revision != policy
+    assert effective_policy(alias).revision != policy
 
 
 def test_a_set_is_pinned_and_removed(pages):

@@ -129,9 +129,9 @@ def test_a_waiver_may_be_bound_to_named_samples(pages):
     upgrade = a_failed_upgrade()
     form = {"rules": ["negative flips"], "reason": "agreed", "days": "3"}
 
-    pages.post(path_of(upgrade, "waivers"), form | {"sample_ids": "s-1\n s-2"})
+    pages.post(path_of(upgrade, "waivers"), form | {"sample_ids": "sample-1\n sample-2"})
 
-    assert Waiver.objects.get().sample_ids == ["s-1", "s-2"]
+    assert Waiver.objects.get().sample_ids == ["sample-1", "sample-2"]
 
 
 def test_evaluating_again_reopens(pages):

@@ -1,6 +1,7 @@
 """Policies in words."""
 
 from registry.upgrades.services.gates import ensure_alias
+from registry.upgrades.services.policies import set_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import text_of
 
@@ -17,9 +18,11 @@ def test_each_rule_is_read_in_words(pages):
 
 
 def test_it_says_what_it_guards(pages):
-    alias = make.an_alias()
+    alias, revision = make.an_alias(), make.a_policy_revision("mine")
+    set_policy(alias=alias, revision=revision, actor=make.a_user())
 
-    assert str(alias) in text_of(pages.get("/policies/default-classification/1/"))
+    assert str(alias) in text_of(pages.get("/policies/mine/1/"))
+    assert "everything classification" in text_of(pages.get("/policies/default-classification/1/"))
 
 
 def test_revisions_are_listed(pages):

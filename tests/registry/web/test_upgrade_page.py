@@ -8,7 +8,7 @@ from compat.measurement import Direction, proportion, undefined
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.evaluation.models import Comparison
-from registry.upgrades.services.gates import set_policy
+from registry.upgrades.services.policies import set_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import outcomes_of, text_of
 

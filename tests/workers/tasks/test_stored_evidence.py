@@ -4,7 +4,7 @@ import pytest
 
 from registry.core.data import artifact_store
 from registry.evaluation.models import Comparison, Outputs
-from registry.upgrades.services.gates import add_policy_revision, set_policy
+from registry.upgrades.services.policies import add_policy_revision, set_policy
 from tests.builders import toy
 from tests.builders.lines import Line
 from tests.builders.registry import a_policy_document
