@@ -15,7 +15,8 @@ from registry.catalog.selectors import resolve
 from registry.catalog.services.register_version import Parent
 from registry.core.errors import RegistryError
 from registry.evaluation.models import SetRevision
-from registry.upgrades.models import EvaluationPin, PolicyRevision
+from registry.upgrades.models import EvaluationPin, PolicyRevision, Upgrade
+from registry.upgrades.selectors import other_open_upgrades
 
 TASKS = [(task.value, task.value) for task in Task]
 PARENT_ROWS = 3
@@ -187,6 +188,26 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+
+class _OtherUpgrade(forms.ModelChoiceField):
+    """Upgrades by number and candidate."""
+
+    def label_from_instance(self, obj: Upgrade) -> str:
+        return f"#{obj.pk}, {obj.candidate}"
+
+
+class SupersedeForm(ReasonForm):
+    """The open upgrade that takes the place of another, and why."""
+
+    by = _OtherUpgrade(
+        Upgrade.objects.none(), label="In favour of", widget=_SELECT, empty_label=None
+    )
+    field_order = ["by", "reason"]
+
+    def __init__(self, upgrade: Upgrade, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["by"].queryset = other_open_upgrades(upgrade)
 
 
 class DecisionForm(forms.Form):

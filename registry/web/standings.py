@@ -48,6 +48,7 @@ STANDINGS = _table(
     Standing("replaced", "replaced", "dash", "quiet", "a later version took over"),
     Standing("rejected", "rejected", "cross", "quiet", "a person said no"),
     Standing("withdrawn", "withdrawn", "dash", "quiet", "closed by a person"),
+    Standing("superseded", "superseded", "dash", "quiet", "closed in favour of another upgrade"),
     Standing("sealed", "sealed", "lock", "quiet", "takes no more items"),
     Standing("insert", "takes inserts", "plus", "running", "new items go here"),
 )

@@ -56,6 +56,7 @@ urlpatterns = [
     path(UPGRADE, upgrades.detail, name="upgrade"),
     path(UPGRADE + "promote/", upgrades.promotion, name="upgrade_promote"),
     path(UPGRADE + "withdraw/", upgrades.withdrawal, name="upgrade_withdraw"),
+    path(UPGRADE + "supersede/", upgrades.supersession, name="upgrade_supersede"),
     path(UPGRADE + "decision/", decisions.decide, name="upgrade_decide"),
     path(UPGRADE + "waivers/", decisions.ask_waiver, name="waiver_request"),
     path(UPGRADE + "evaluate-again/", decisions.again, name="upgrade_evaluate_again"),

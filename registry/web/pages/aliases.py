@@ -13,6 +13,7 @@ from registry.catalog.selectors import alias_named, version_numbered
 from registry.core.errors import RegistryError
 from registry.galleries.models import Gallery
 from registry.upgrades.models import EvaluationPin
+from registry.upgrades.owed import waivers_owed
 from registry.upgrades.selectors import gate_of
 from registry.upgrades.services.gates import pin_set, set_approvals, unpin_set
 from registry.upgrades.services.policies import effective_policy, set_policy
@@ -53,6 +54,7 @@ def detail(request: HttpRequest, name: str, alias: str) -> HttpResponse:
         ),
         "moves": page_of(request, moves, 25),
         "galleries": Gallery.objects.filter(alias=found),
+        "owed": waivers_owed(found),
         "can_roll_back": bool(_earlier(found)),
     }
     return render(request, "aliases/detail.html", context)

@@ -11,6 +11,7 @@ from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import lineage_of, model_named, models_found
 from registry.catalog.services.register_model import register_model
 from registry.galleries.models import Gallery
+from registry.upgrades.owed import owed_by
 from registry.upgrades.selectors import versions_with_upgrades
 from registry.upgrades.services.policies import effective_policies
 from registry.web.attempt import attempt
@@ -62,6 +63,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "model": model,
         "aliases": aliases,
+        "owed": [waiver for waivers in owed_by(aliases).values() for waiver in waivers],
         "page": page,
         "lineage": _draw(model),
         "galleries": Gallery.objects.select_related("alias").filter(alias__model=model),

@@ -19,11 +19,12 @@ from registry.upgrades.previews import galleries_after, steps_of
 from registry.upgrades.selectors import fresh_upgrade, gate_of, other_open_upgrades, upgrades
 from registry.upgrades.services.decide import approvals_of
 from registry.upgrades.services.promote import promote
+from registry.upgrades.services.supersede import supersede
 from registry.upgrades.services.waivers import outcome_now, standing_waivers
 from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
-from registry.web.forms import DecisionForm, ReasonForm, WaiverForm
+from registry.web.forms import DecisionForm, ReasonForm, SupersedeForm, WaiverForm
 from registry.web.plan_rows import plan_rows
 from registry.web.rendering import page_of, page_or_fragment, posted, see_other
 from registry.web.rule_rows import blocking_rules, coverage_rows, null_rows, rule_rows, why
@@ -107,6 +108,25 @@ def withdrawal(request: HttpRequest, upgrade_id: int) -> HttpResponse:
     return see_other(request, "upgrade", upgrade_id)
 
 
+@login_required
+@require_POST
+def supersession(request: HttpRequest, upgrade_id: int) -> HttpResponse:
+    form = SupersedeForm(fresh_upgrade(upgrade_id), request.POST)
+    if form.is_valid():
+        by = form.cleaned_data["by"]
+        with attempt(request):
+            supersede(
+                upgrade_id=upgrade_id,
+                by_upgrade_id=by.pk,
+                actor=request.user,
+                reason=form.cleaned_data["reason"],
+            )
+            messages.success(request, f"Closed in favour of upgrade #{by.pk}.")
+    else:
+        messages.error(request, "Choose an open upgrade of the same alias.")
+    return see_other(request, "upgrade", upgrade_id)
+
+
 def comparisons_of(verdict: Verdict) -> list[Comparison]:
     """Return the comparisons of candidate and incumbent that a verdict rests on, set by set."""
     found = (
@@ -141,7 +161,8 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
     context: dict[str, Any] = {
         "entries": entries(subject=f"upgrade:{upgrade.pk}")[:SHOWN_ENTRIES],
         "is_open": is_open(upgrade),
-        "withdraw_form": ReasonForm(),
+        "withdraw_form": ReasonForm(auto_id="withdraw_%s"),
+        "supersede_form": SupersedeForm(upgrade, auto_id="supersede_%s"),
     }
     verdict = upgrade.verdict
     if verdict is None:

@@ -47,6 +47,13 @@ def standing(of: str | Upgrade | Check | Standing, large: bool = False) -> dict[
     return {"standing": STANDINGS[of] if isinstance(of, str) else of, "large": large}
 
 
+@register.simple_tag
+def ends(moment: datetime) -> str:
+    """Say when something ends, or that its time is over."""
+    word = "expired on" if moment <= timezone.now() else "ends"
+    return f"{word} {moment.date().isoformat()}"
+
+
 @register.inclusion_tag("components/_digest.html")
 def digest(value: str, full: bool = False) -> dict[str, Any]:
     """Show a digest: its beginning, or all of it where there is room to break it."""

@@ -37,6 +37,7 @@ ACTS = {
     "alias_pin",
     "alias_unpin",
     "upgrade_withdraw",
+    "upgrade_supersede",
     "upgrade_decide",
     "upgrade_evaluate_again",
     "waiver_request",

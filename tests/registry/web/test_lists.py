@@ -6,6 +6,7 @@ from django.utils import timezone
 from registry.catalog.models import ModelVersion
 from registry.web.standings import standing_of
 from tests.builders import registry as make
+from tests.builders.waivers import a_waived_promotion
 from tests.registry.web.conftest import text_of
 
 EMPTY = {
@@ -115,6 +116,21 @@ def test_the_page_of_a_model_costs_no_further_query_for_a_further_version(
 
     with django_assert_num_queries(len(few)):
         pages.get("/models/m/")
+
+
+@pytest.mark.parametrize("path", ["/models/m/", "/models/m/aliases/production/"])
+def test_a_further_waiver_that_is_owed_costs_no_further_query(
+    pages, django_assert_max_num_queries, django_assert_num_queries, path
+):
+    alias = make.an_alias(make.a_model("m"))
+    a_waived_promotion(alias, itemised=True)
+    with django_assert_max_num_queries(25) as few:
+        pages.get(path)
+    for _ in range(3):
+        a_waived_promotion(alias, itemised=True)
+
+    with django_assert_num_queries(len(few)):
+        pages.get(path)
 
 
 def test_a_thousand_versions_come_in_pages(pages, ada, django_assert_max_num_queries):
