@@ -34,13 +34,13 @@ class BrokenSample:
 
 @dataclass(frozen=True)
 class Column:
-    """Samples that one candidate, or both, break."""
+    """Samples that one candidate, or both, break; all of their ids one a line, to be copied."""
 
     key: str
     title: str
     count: int
     samples: list[BrokenSample]
-    ids: tuple[str, ...]
+    ids: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class _Side:
 
 def _column(key: str, title: str, ids: tuple[str, ...], sides: Sequence[_Side]) -> Column:
     samples = [_sample(sample, sides) for sample in ids[:SHOWN]]
-    return Column(key, title, len(ids), samples, ids)
+    return Column(key, title, len(ids), samples, "\n".join(ids))
 
 
 def _answers(given: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -10,10 +10,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from compat.measurement import Measurement
 from compat.verdict import Outcome
+from registry.catalog.models import ModelVersion
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.leases import WorkState
 from registry.evaluation.models import Outputs
-from registry.evaluation.selectors import outputs_of
 from registry.upgrades.models import AliasGate, Check
 from registry.upgrades.selectors import check_numbered, checks
 from registry.upgrades.services.checks import request_check
@@ -127,11 +127,19 @@ def _asked_pin(request: HttpRequest) -> int | None:
 
 
 def _awaited(check: Check) -> Outputs | None:
-    """Return the outputs of the incumbent that a check waits for, if it does."""
-    if check.incumbent is None:
-        return None
-    held = outputs_of(check.incumbent.digest, check.set_revision.digest)
-    return held if held and held.work_state in AT_WORK else None
+    """Return outputs of an earlier version that a check waits for, if it does."""
+    earlier = ModelVersion.objects.filter(
+        pk__in=[check.incumbent_id, *check.chain, *check.standing]
+    )
+    return (
+        Outputs.objects.select_related("version__model")
+        .filter(
+            version_digest__in=earlier.values("digest"),
+            set_digest=check.set_revision.digest,
+            work_state__in=AT_WORK,
+        )
+        .first()
+    )
 
 
 def _judgement(check: Check) -> dict[str, Any]:
