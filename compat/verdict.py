@@ -255,14 +255,18 @@ def _null_result(evidence: Evidence) -> RuleResult:
 
 
 def _rule_results(rule: Rule, evidence: Evidence, confidence: float) -> list[RuleResult]:
-    """Return one result for the whole set, or one for each slice that the rule asks about."""
+    """Return one result for the whole set, or one for each slice that the rule asks about.
+
+    A slice counts where anything at all was measured on it, so that a missing measurement shows.
+    """
     of_rule = {m.slice: m for m in evidence.measurements if m.name == rule.measurement}
     if not rule.slices:
         return [_rule_result(rule, evidence, of_rule.get(""), "", confidence)]
+    known = sorted({m.slice for m in evidence.measurements} - {""})
     asked = [
         name
         for pattern in rule.slices
-        for name in sorted(n for n in of_rule if n and _matches(n, pattern)) or [pattern]
+        for name in [n for n in known if _matches(n, pattern)] or [pattern]
     ]
     names = list(dict.fromkeys(asked))
     results = [_rule_result(rule, evidence, of_rule.get(n), n, confidence) for n in names]

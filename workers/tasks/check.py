@@ -21,16 +21,19 @@ def check(check_id: int) -> None:
         return
     try:
         with workplace(Check, job.claim) as place:
-            result = _measure(place, job)
+            result, standing = _measure(place, job)
     except PermanentError as exc:
         checks.fail(job=job, code=exc.code, detail=exc.detail)
     except TransientError:
         leases.release(Check, job.claim)
     else:
-        checks.record(job=job, result=result)
+        checks.record(job=job, result=result, standing=standing)
 
 
-def _measure(place: Workplace, job: checks.CheckJob) -> dict[str, Any]:
+def _measure(
+    place: Workplace, job: checks.CheckJob
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the comparison with the incumbent, and those with what still stands, by version."""
     judged = stored(job.set_digest)
     place.run(
         "workers.artifacts.inspect_recording",
@@ -39,13 +42,23 @@ def _measure(place: Workplace, job: checks.CheckJob) -> dict[str, Any]:
         set=judged,
     )
     new = str(place.folder / "outputs.npz")
-    return place.run(
-        "workers.pipelines.compare",
-        task=job.task,
-        distance=job.manifest["output"].get("distance", ""),
-        set=judged,
-        old=stored(job.old_file) if job.old_file else new,
-        new=new,
-        producer=None,
-        device=settings.COMPUTE_DEVICE,
-    )
+
+    def compare(old: str, **more: Any) -> dict[str, Any]:
+        return place.run(
+            "workers.pipelines.compare",
+            task=job.task,
+            distance=job.manifest["output"].get("distance", ""),
+            set=judged,
+            old=old,
+            new=new,
+            producer=None,
+            asks=job.asks,
+            old_manifest=job.old_manifest,
+            new_manifest=job.manifest,
+            device=settings.COMPUTE_DEVICE,
+            **more,
+        )
+
+    standing = {version: compare(stored(file)) for version, file in job.standing_files.items()}
+    chain = [stored(file) for file in job.chain_files]
+    return compare(stored(job.old_file) if job.old_file else new, ancestors=chain), standing
