@@ -27,7 +27,11 @@ def a_judged_check(
     flips: int = 3,
 ) -> Check:
     """Return a check whose outcome is there; errored is one whose null test fails."""
-    check = a_check(alias)
+    return judge(a_check(alias), outcome=outcome, flips=flips)
+
+
+def judge(check: Check, *, outcome: Outcome = Outcome.PASSED, flips: int = 3) -> Check:
+    """Do what the workers do until the check is judged."""
     make.compute_outputs()
     job = checks.claim(check_id=check.pk)
     assert job is not None

@@ -1,6 +1,7 @@
 """Pages in a real browser; every test also fails on an error of the console."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from playwright.sync_api import Page, expect
 
 from compat.verdict import Outcome
 from registry.catalog.models import ModelVersion
+from registry.upgrades.models import Check
 from tests import browser as browsers
+from tests.builders import checks
 from tests.builders import registry as make
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -141,6 +144,39 @@ def test_a_verdict_appears_by_itself(seen: Page):
     make.judge(upgrade)
 
     expect(seen.get_by_role("link", name="Promote …")).to_be_visible()
+
+
+def test_outputs_are_checked_and_the_outcome_appears_by_itself(seen: Page, tmp_path: Path):
+    alias = make.a_promoted_upgrade().alias
+    make.compute_outputs()
+    file = tmp_path / "outputs.npz"
+    file.write_bytes(make.table_bytes())
+
+    seen.goto("/")
+    seen.get_by_role("link", name="Checks").click()
+    seen.get_by_role("link", name="Check outputs").first.click()
+    seen.get_by_label("NPZ or Parquet file").set_input_files(file)
+    seen.get_by_role("button", name="Check them").click()
+    expect(seen.locator("#state")).to_contain_text("It waits for a worker")
+    checks.judge(Check.objects.get(alias=alias))
+
+    expect(seen.locator("#state")).to_contain_text("Every blocking rule holds")
+    expect(seen.locator("#rules")).to_contain_text("negative flips")
+    assert_nothing_is_cut_off(seen)
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 900}])
+def test_two_candidates_are_held_against_each_other(seen: Page, size):
+    alias = make.a_promoted_upgrade().alias
+    first, second = make.a_judged_upgrade(alias), make.a_judged_upgrade(alias)
+    seen.set_viewport_size(size)
+
+    seen.goto(f"/upgrades/{first.pk}/")
+    seen.get_by_role("button", name="Compare").click()
+
+    expect(seen.get_by_role("heading", name="Which one breaks whom")).to_be_visible()
+    expect(seen).to_have_url(re.compile(f"/upgrades/{first.pk}/against/{second.pk}/$"))
+    assert_nothing_is_cut_off(seen)
 
 
 def test_flips_show_their_pictures(seen: Page):

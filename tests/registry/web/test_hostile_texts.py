@@ -13,6 +13,7 @@ from registry.evaluation.services.add_revision import add_revision
 from registry.galleries.services.create_gallery import create_gallery
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.withdraw import withdraw
+from tests.builders import checks as build
 from tests.builders import registry as make
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(1)</script>"
@@ -81,6 +82,40 @@ def test_flips(pages):
 
     assert_harmless(pages.get(f"/upgrades/{upgrade.pk}/"))
     assert_harmless(pages.get(f"/upgrades/{upgrade.pk}/flips/{comparison.pk}/"))
+
+
+def test_checks(pages):
+    check = build.a_judged_check()
+    check.flips = [a_hostile_flip()]
+    check.results[-1] |= {"rule": HOSTILE, "reason": HOSTILE, "rationale": HOSTILE}
+    check.measurements[0] |= {"slice": HOSTILE}
+    check.measurements[1] |= {"undefined": HOSTILE, "value": None}
+    check.manifest = {"output": {"name": HOSTILE}}
+    check.save(update_fields=["flips", "results", "measurements", "manifest"])
+    failed = build.a_failed_check("strange", HOSTILE)
+
+    for path in (f"{check.pk}/", f"{check.pk}/flips/", f"{failed.pk}/", ""):
+        assert_harmless(pages.get(f"/checks/{path}", {"model": HOSTILE, "id": HOSTILE}))
+        assert_harmless(pages.get(f"/checks/{path}"))
+    assert_harmless(pages.get("/checks/new/", {"alias": HOSTILE}))
+
+
+def test_what_two_candidates_break(pages):
+    alias = make.a_promoted_upgrade().alias
+    first, second = make.a_judged_upgrade(alias), make.a_judged_upgrade(alias)
+    for upgrade in (first, second):
+        comparison = make.Comparison.objects.get(new_digest=upgrade.candidate.digest)
+        comparison.flips = [a_hostile_flip()]
+        comparison.save(update_fields=["flips"])
+
+    response = pages.get(f"/upgrades/{first.pk}/against/{second.pk}/")
+
+    assert_harmless(response)
+    assert "&lt;img src=x onerror" in response.content.decode()
+
+
+def a_hostile_flip():
+    return make.a_flip(1, thumbnail=False) | dict.fromkeys(("id", "label", "old", "new"), HOSTILE)
 
 
 def test_reasons(pages, ada):

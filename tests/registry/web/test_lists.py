@@ -13,6 +13,8 @@ EMPTY = {
     "/": "Two first steps",
     "/models/": "No model is registered yet",
     "/upgrades/": "No upgrade here",
+    "/checks/": "No check yet",
+    "/checks/new/": "No evaluation set judges an alias yet",
     "/evaluation-sets/": "No evaluation set yet",
     "/policies/": "No policy yet",
     "/galleries/": "No gallery yet",

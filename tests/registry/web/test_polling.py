@@ -4,6 +4,7 @@ import pytest
 
 from registry.core import leases
 from registry.galleries.services.insert import submit_inputs
+from tests.builders import checks as build
 from tests.builders import registry as make
 from tests.registry.web.conftest import HTMX
 
@@ -31,6 +32,18 @@ def a_gallery_at_work():
     return f"/galleries/{gallery}/"
 
 
+def a_queued_check():
+    return f"/checks/{build.a_check().pk}/"
+
+
+def a_judged_check():
+    return f"/checks/{build.a_judged_check().pk}/"
+
+
+def a_failed_check():
+    return f"/checks/{build.a_failed_check().pk}/"
+
+
 def a_judged_upgrade():
     return f"/upgrades/{make.a_judged_upgrade().pk}/"
 
@@ -47,8 +60,21 @@ def a_quiet_gallery():
     return f"/galleries/{make.a_gallery(items=2)}/"
 
 
-AT_WORK = [an_evaluating_upgrade, an_inspecting_version, an_inspecting_set, a_gallery_at_work]
-FINAL = [a_judged_upgrade, a_ready_version, a_ready_set, a_quiet_gallery]
+AT_WORK = [
+    an_evaluating_upgrade,
+    an_inspecting_version,
+    an_inspecting_set,
+    a_gallery_at_work,
+    a_queued_check,
+]
+FINAL = [
+    a_judged_upgrade,
+    a_ready_version,
+    a_ready_set,
+    a_quiet_gallery,
+    a_judged_check,
+    a_failed_check,
+]
 
 
 @pytest.mark.parametrize("build", AT_WORK)
