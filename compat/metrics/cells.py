@@ -150,7 +150,38 @@ def contributions(
     chance = Contributions("chance", cells["new_new"]["relevant_share"], reason=NO_RELEVANT_ROW)
     own = _of_cell("map", "new_new", cells["new_new"], queries)
     found.append(own.minus(chance, "map.new_new_minus_chance"))
-    return [*found, *_retrieval_flips(cells, queries)]
+    return [*found, *retrieval_flips(cells, queries)]
+
+
+def retrieval_flips(cells: Mapping[str, Cell | None], queries: int) -> list[Contributions]:
+    """Return whose first hit on the old gallery went from right to wrong, and back.
+
+    Args:
+        cells: what ``measure_cells`` returned; ``old_old`` and ``new_old`` are there.
+        queries: Q, the number of queries.
+
+    Returns:
+        ``retrieval_nfr`` and ``retrieval_pfr``, (Q,) each, 1 at a flip; NaN for a query with no
+        relevant row, and everywhere when the dimensions differ.
+
+    Example:
+        >>> cells = {name: {"hit_rate_at_1": np.array([hit])}
+        ...          for name, hit in (("old_old", 1.0), ("new_old", 0.0))}
+        >>> [c.mean for c in retrieval_flips(cells, 1)]
+        [1.0, 0.0]
+    """
+    names = {
+        "retrieval_nfr": Direction.LOWER_IS_BETTER,
+        "retrieval_pfr": Direction.HIGHER_IS_BETTER,
+    }
+    if cells["new_old"] is None:
+        return [_undefined(name, queries, DIMENSIONS_DIFFER, way) for name, way in names.items()]
+    old, new = (cells[c]["hit_rate_at_1"] for c in ("old_old", "new_old"))
+    flips = {"retrieval_nfr": old * (1 - new), "retrieval_pfr": (1 - old) * new}
+    return [
+        Contributions(name, flips[name], way, reason=NO_RELEVANT_ROW, is_share=True)
+        for name, way in names.items()
+    ]
 
 
 def summarise_cells(
@@ -316,21 +347,6 @@ def _of_cell(name: str, cell: str, values: Cell | None, queries: int) -> Contrib
         return _undefined(f"{name}.{cell}", queries, DIMENSIONS_DIFFER)
     is_share = name.startswith("hit_rate")
     return Contributions(f"{name}.{cell}", values[name], reason=NO_RELEVANT_ROW, is_share=is_share)
-
-
-def _retrieval_flips(cells: Mapping[str, Cell | None], queries: int) -> list[Contributions]:
-    names = {
-        "retrieval_nfr": Direction.LOWER_IS_BETTER,
-        "retrieval_pfr": Direction.HIGHER_IS_BETTER,
-    }
-    if cells["new_old"] is None:
-        return [_undefined(name, queries, DIMENSIONS_DIFFER, way) for name, way in names.items()]
-    old, new = (cells[c]["hit_rate_at_1"] for c in ("old_old", "new_old"))
-    flips = {"retrieval_nfr": old * (1 - new), "retrieval_pfr": (1 - old) * new}
-    return [
-        Contributions(name, flips[name], way, reason=NO_RELEVANT_ROW, is_share=True)
-        for name, way in names.items()
-    ]
 
 
 def _undefined(

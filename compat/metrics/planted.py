@@ -1,7 +1,7 @@
 """Regressions planted into the old version's own answers: would the policy have noticed?
 
-Each rung of a ladder is a new version that is the old one but for a known share of what it is asked.
-The broken part of one rung is broken in every worse one too.
+Each rung of a ladder is a new version that is the old one but for a known share of what it is
+asked. What one rung breaks every worse one breaks too.
 """
 
 import math

@@ -14,7 +14,7 @@ from workers.artifacts.upload import complete, open_table, read_ids, read_inputs
 from workers.errors import PermanentError
 
 SET_FILE = "set.npz"
-KNOWN = ("id", "input", "image", "text", "label", "role", "identity", "pinned")
+KNOWN = ("id", "input", "image", "text", "label", "role", "identity", "pinned", "severity")
 ROLES = ("query", "gallery", "both")
 
 MAX_CLASSES = 50_000
@@ -23,6 +23,9 @@ MAX_CLASSES = 50_000
 MAX_SLICE_VALUES = 50
 MAX_SLICES = 50
 """Slice columns (chosen): each is measured on its own."""
+
+CLASS = "class"
+"""Stands for the true class in the names of slices, so no column may be called so."""
 
 
 def main(job: dict[str, Any], folder: Path, report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -62,6 +65,7 @@ def read_set(table: Table, task: str) -> CanonicalSet:
         inputs=read_inputs(table),
         identities=_identities(table),
         slices=_slices(table),
+        severities=_severities(table),
     )
 
 
@@ -79,6 +83,7 @@ def summary(canonical: CanonicalSet) -> dict[str, Any]:
         if inputs is None
         else {"dtype": str(inputs.dtype), "shape": list(inputs.shape[1:])},
         "has_identity": canonical.identities is not None,
+        "has_severity": canonical.severities is not None,
     }
 
 
@@ -129,6 +134,24 @@ def _identities(table: Table) -> NDArray[np.int64] | None:
     return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
 
 
+def _severities(table: Table) -> NDArray[np.float32] | None:
+    if "severity" not in table.names:
+        return None
+    weights = table.numbers("severity").astype(np.float32)
+    if weights.ndim != 1:
+        raise PermanentError(
+            "bad_severity",
+            f"'severity' has shape {list(weights.shape)}; it must be one number a row",
+        )
+    good = np.isfinite(weights) & (weights >= 0)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise PermanentError(
+            "bad_severity", f"the severity in row {row} is {weights[row]}; it must be 0 or more"
+        )
+    return weights
+
+
 def _slices(table: Table) -> dict[str, NDArray[np.str_]]:
     """Return the columns that name subsets; what has too many values is no slice."""
     slices = {}
@@ -137,12 +160,21 @@ def _slices(table: Table) -> dict[str, NDArray[np.str_]]:
             continue
         values = table.slice_values(name)
         if values is not None and 0 < len(set(values) - {""}) <= MAX_SLICE_VALUES:
+            _require_slice_name(name)
             slices[name] = np.array(values)
     if len(slices) > MAX_SLICES:
         raise PermanentError(
             "too_many_slices", f"{len(slices)} columns are slices; at most {MAX_SLICES} are taken"
         )
     return slices
+
+
+def _require_slice_name(name: str) -> None:
+    if name == CLASS or "&" in name or "=" in name:
+        raise PermanentError(
+            "column_name",
+            f"the column {name!r} is a slice: its name may not be {CLASS!r} nor hold '&' or '='",
+        )
 
 
 def _counts(values: Sequence[str]) -> dict[str, int]:

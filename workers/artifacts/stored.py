@@ -21,6 +21,7 @@ class CanonicalSet:
         pinned: (n,) bool.
         inputs: (n, ...) uint8 or float32, or ``None``.
         identities: (n,) int64, or ``None``.
+        severities: (n,) float32 >= 0, how much a flip of each sample weighs, or ``None``.
         slices: (n,) unicode for each slice column; an empty string is no value.
     """
 
@@ -33,6 +34,7 @@ class CanonicalSet:
     inputs: NDArray[np.generic] | None
     identities: NDArray[np.int64] | None
     slices: dict[str, NDArray[np.str_]]
+    severities: NDArray[np.float32] | None = None
 
     def write(self, path: Path) -> None:
         """Write the set; equal sets make equal files."""
@@ -40,7 +42,7 @@ class CanonicalSet:
             name: getattr(self, name)
             for name in ("ids", "labels", "classes", "is_query", "is_gallery", "pinned")
         }
-        for name in ("inputs", "identities"):
+        for name in ("inputs", "identities", "severities"):
             if getattr(self, name) is not None:
                 arrays[name] = getattr(self, name)
         arrays |= {SLICE + name: values for name, values in sorted(self.slices.items())}
@@ -59,6 +61,7 @@ class CanonicalSet:
                 pinned=kept["pinned"],
                 inputs=kept["inputs"] if inputs and "inputs" in kept else None,
                 identities=kept.get("identities"),
+                severities=kept.get("severities"),
                 slices={
                     name.removeprefix(SLICE): kept[name]
                     for name in kept.files

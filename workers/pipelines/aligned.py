@@ -1,7 +1,6 @@
-"""Reading stored outputs for a comparison: in the order of the set, finite, sliced."""
+"""Reading stored outputs for a comparison: in the order of the set, and finite."""
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,19 +56,6 @@ def read_outputs(path: Path, ids: np.ndarray, version: str) -> Outputs:
         repeat_rows=np.argsort(rows)[found.repeat_rows],
         repeat_outputs=found.repeat_outputs,
     )
-
-
-def slice_masks(judged: CanonicalSet) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the whole set, named by the empty string, then every ``column=value`` with its rows.
-
-    Pinned examples are the slice ``pinned=true``.
-    """
-    yield "", np.ones(len(judged.ids), dtype=bool)
-    if judged.pinned.any():
-        yield "pinned=true", judged.pinned
-    for column, values in sorted(judged.slices.items()):
-        for value in np.unique(values[values != ""]):
-            yield f"{column}={value}", values == value
 
 
 def _require_archive(path: Path, code: str) -> None:

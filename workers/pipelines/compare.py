@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from compat.metrics.flips import flip_matrix, flipped_rows
-from workers.artifacts.stored import CanonicalSet, Outputs
+from workers.artifacts.stored import CanonicalSet
 from workers.errors import PermanentError
 from workers.pipelines.aligned import read_outputs, read_set
 from workers.pipelines.compare_classifiers import compare_classifiers
-from workers.pipelines.comparison import Comparison, Report
+from workers.pipelines.comparison import Comparison, Question, Report
 from workers.pipelines.thumbnails import write_thumbnails
 
 LISTED_FLIPS = 1000
@@ -29,16 +29,12 @@ def main(job: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]
     Raises:
         PermanentError: ``unknown_task``, ``unknown_distance``, ``device_unavailable``,
             ``set_unreadable``, ``outputs_unreadable``, ``outputs_misaligned``,
-            ``outputs_not_finite``.
+            ``outputs_not_finite``, ``too_many_slices``, ``ambiguous_slices``.
     """
     set_path = folder / job["set"]
     judged = read_set(set_path)
-    versions = {
-        name: read_outputs(folder / job[name], judged.ids, name)
-        for name in ("old", "new", "producer")
-        if job.get(name)
-    }
-    found = _compare(job, judged, versions, report)
+    question = _question(job, judged, folder)
+    found = _compare(job, question, report)
     _write_samples(judged, found, folder)
     flips = _list_flips(judged, found)
     pictured = _write_pictures(set_path, flips, folder)
@@ -48,24 +44,37 @@ def main(job: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]
         "flips": [flip | {"thumbnail": flip["row"] in pictured} for flip in flips],
         "flip_matrix": _named_matrix(judged, found),
         "chance": found.chance,
-        "planted": [],
+        "planted": [
+            {"share": rung.share, "measurements": [m.as_json() for m in rung.measurements]}
+            for rung in found.planted
+        ],
     }
 
 
-def _compare(
-    job: Mapping[str, Any],
-    judged: CanonicalSet,
-    versions: Mapping[str, Outputs],
-    report: Report,
-) -> Comparison:
+def _question(job: Mapping[str, Any], judged: CanonicalSet, folder: Path) -> Question:
+    return Question(
+        judged=judged,
+        versions={
+            name: read_outputs(folder / job[name], judged.ids, name)
+            for name in ("old", "new", "producer")
+            if job.get(name)
+        },
+        ancestors=[
+            read_outputs(folder / path, judged.ids, f"ancestor {number}")
+            for number, path in enumerate(job.get("ancestors", ()), start=1)
+        ],
+        said={name: job[f"{name}_manifest"]["output"] for name in ("old", "new")},
+        asks=job["asks"],
+    )
+
+
+def _compare(job: Mapping[str, Any], question: Question, report: Report) -> Comparison:
     if job["task"] == "classification":
-        return compare_classifiers(judged, versions, report)
+        return compare_classifiers(question, report)
     if job["task"] == "embedding":
         from workers.pipelines.compare_encoders import compare_encoders  # loads torch
 
-        return compare_encoders(
-            judged, versions, job["distance"], job.get("device") or "auto", report
-        )
+        return compare_encoders(question, job["distance"], job.get("device") or "auto", report)
     raise PermanentError("unknown_task", f"there is no task {job['task']!r}")
 
 

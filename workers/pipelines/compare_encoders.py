@@ -1,30 +1,22 @@
 """Compare two encoders by exact retrieval in every cell. This module loads torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
-import torch
 
 from compat.errors import ShapeError
 from compat.measurement import Measurement
 from compat.metrics.bootstrap import Contributions
-from compat.metrics.cells import (
-    CELLS,
-    PRODUCER_CELLS,
-    Cell,
-    Layout,
-    contributions,
-    measure_cells,
-    strict_shares,
-    summarise_cells,
-)
-from compat.metrics.distances import Distance
+from compat.metrics.cells import Cell, Layout, contributions, summarise_cells
 from compat.metrics.null import NullResult, equals_itself, repeats_as_encoder
-from workers.artifacts.stored import CanonicalSet, Outputs
+from compat.metrics.planted_queries import query_ladder
+from workers.artifacts.stored import Outputs
 from workers.errors import PermanentError
-from workers.pipelines.aligned import slice_masks
-from workers.pipelines.comparison import Comparison, Report
+from workers.pipelines.comparison import Comparison, Question, Report
+from workers.pipelines.encoder_search import Cells, Search, cell_names, of_flips
+from workers.pipelines.slices import Masks, slice_masks
 
 SHUFFLE_SEED = 7
 
@@ -32,81 +24,73 @@ NULL_QUERIES = 256
 """Chosen: the null test compares all stored numbers, and ranks for this many queries."""
 
 
-def compare_encoders(
-    judged: CanonicalSet,
-    versions: Mapping[str, Outputs],
-    distance: str,
-    device: str,
-    report: Report,
-) -> Comparison:
+def compare_encoders(question: Question, distance: str, device: str, report: Report) -> Comparison:
     """Measure every cell, its paired differences and the retrieval flips, on each slice of queries.
 
     Raises:
-        PermanentError: ``unknown_distance``, ``device_unavailable``.
+        PermanentError: ``unknown_distance``, ``device_unavailable``, and those of ``slice_masks``.
     """
-    layout = Layout(judged.labels, judged.is_query, judged.is_gallery)
-    metric, place = _distance(distance), _device(device)
-    vectors = {name: outputs.outputs for name, outputs in versions.items()}
-    cells = _cells(vectors, layout, metric, place, report)
-    strict = strict_shares(vectors["old"], vectors["new"], layout, metric, device=place)
+    judged = question.judged
+    search = Search.of(judged, distance, device)
+    slices = slice_masks(judged, question.asks.get("crossed", ()), judged.is_query)
+    vectors = {name: outputs.outputs for name, outputs in question.versions.items()}
     asked = np.flatnonzero(judged.is_query)
-    measures = [*contributions(cells, len(asked)), *strict]
-    null_test = _null_test(judged, layout, versions, metric, place)
+    weights = None if question.weights is None else question.weights[asked]
+    clusters = None if judged.identities is None else judged.identities[asked]
+
+    steps = len(cell_names(vectors)) + 2
+    cells = _cells(search, vectors, lambda done: report(done, steps))
+    earlier = [search.own_hits(found.outputs) for found in question.ancestors]
+    extra = partial(of_flips, weights, earlier)
+    measures = [
+        *contributions(cells, len(asked)),
+        *search.strict(vectors),
+        *search.pairs(vectors, question.asks.get("cut_off")),
+        *extra(cells),
+    ]
+    planted = query_ladder(cells["old_old"], search.wrong_cell(vectors["old"]), clusters, extra)
+    report(steps - 1, steps)
+    null_test = _null_test(question, search)
     shares = cells["new_new"]["relevant_share"]
-    report(len(cells) + 1, len(cells) + 1)
+    measurements = _on_slices(slices, measures, asked, clusters)
+    report(steps, steps)
     return Comparison(
-        measurements=_on_slices(judged, measures, asked),
+        measurements=measurements,
         null_test=null_test,
         rows=asked,
         **_answers(cells),
+        planted=planted,
         samples=_samples(cells),
         chance=float(np.nanmean(shares)) if not np.isnan(shares).all() else None,
     )
 
 
-def _distance(name: str) -> Distance:
-    try:
-        return Distance(name)
-    except ValueError as exc:
-        raise PermanentError("unknown_distance", f"there is no distance {name!r}") from exc
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise PermanentError("device_unavailable", "no CUDA device was found")
-    return name
-
-
 def _cells(
-    vectors: Mapping[str, np.ndarray],
-    layout: Layout,
-    distance: Distance,
-    device: str,
-    report: Report,
+    search: Search, vectors: Mapping[str, np.ndarray], done: Callable[[int], None] | None = None
 ) -> dict[str, Cell | None]:
-    names = CELLS + (PRODUCER_CELLS if "producer" in vectors else ())
+    everything = search.with_mixtures(vectors)
     cells: dict[str, Cell | None] = {}
-    for done, name in enumerate(names):
-        cells |= measure_cells(vectors, layout, distance, device=device, names=(name,))
-        report(done + 1, len(names) + 1)
+    for name in cell_names(vectors):
+        cells[name] = search.cell(everything, name)
+        if done is not None:
+            done(len(cells))
     return cells
 
 
 def _on_slices(
-    judged: CanonicalSet, measures: list[Contributions], asked: np.ndarray
+    slices: Masks,
+    measures: Sequence[Contributions],
+    asked: np.ndarray,
+    clusters: np.ndarray | None,
 ) -> list[Measurement]:
-    clusters = None if judged.identities is None else judged.identities[asked]
     return list(
         chain.from_iterable(
-            summarise_cells(measures, rows[asked], clusters, name)
-            for name, rows in slice_masks(judged)
+            summarise_cells(measures, rows[asked], clusters, name) for name, rows in slices
         )
     )
 
 
-def _answers(cells: Mapping[str, Cell | None]) -> dict[str, np.ndarray | None]:
+def _answers(cells: Cells) -> dict[str, np.ndarray | None]:
     """Return whether each query's first hit was right, and its class, on the old gallery."""
     answers: dict[str, np.ndarray | None] = {}
     for version, name in (("old", "old_old"), ("new", "new_old")):
@@ -116,7 +100,7 @@ def _answers(cells: Mapping[str, Cell | None]) -> dict[str, np.ndarray | None]:
     return answers
 
 
-def _samples(cells: Mapping[str, Cell | None]) -> dict[str, np.ndarray]:
+def _samples(cells: Cells) -> dict[str, np.ndarray]:
     return {
         f"{measure}.{name}": values
         for name, cell in cells.items()
@@ -125,20 +109,17 @@ def _samples(cells: Mapping[str, Cell | None]) -> dict[str, np.ndarray]:
     }
 
 
-def _null_test(
-    judged: CanonicalSet,
-    layout: Layout,
-    versions: Mapping[str, Outputs],
-    distance: Distance,
-    device: str,
-) -> NullResult:
-    """Return the first failure: a repeated row that moved, or a cell that differs from itself."""
-    some = np.zeros_like(judged.is_query)
-    some[np.flatnonzero(judged.is_query)[:NULL_QUERIES]] = True
-    few = Layout(layout.labels, some, layout.is_gallery)
+def _null_test(question: Question, search: Search) -> NullResult:
+    """Return the first failure: a repeated row that moved, or a version unlike itself."""
+    layout = search.layout
+    some = np.zeros_like(layout.is_query)
+    some[np.flatnonzero(layout.is_query)[:NULL_QUERIES]] = True
+    few = Search(
+        search.ids, Layout(layout.labels, some, layout.is_gallery), search.distance, search.device
+    )
     results = chain.from_iterable(
-        (_repeats(name, outputs), _equals_itself(judged, few, outputs.outputs, distance, device))
-        for name, outputs in versions.items()
+        (_repeats(name, outputs), _equals_itself(question, few, outputs.outputs))
+        for name, outputs in question.versions.items()
     )
     return next((r for r in results if not r.passed), NullResult(True))
 
@@ -151,15 +132,20 @@ def _repeats(name: str, found: Outputs) -> NullResult:
     return result if result.passed else NullResult(False, f"{name} version: {result.reason}")
 
 
-def _equals_itself(
-    judged: CanonicalSet, layout: Layout, outputs: np.ndarray, distance: Distance, device: str
-) -> NullResult:
+def _equals_itself(question: Question, search: Search, outputs: np.ndarray) -> NullResult:
+    judged, queries = question.judged, search.queries
     shuffled = np.random.default_rng(SHUFFLE_SEED).permutation(len(judged.ids))
-    queries = int(layout.is_query.sum())
+    weights = None if question.weights is None else question.weights[search.layout.is_query]
 
     def compare(old: np.ndarray, new: np.ndarray) -> list[Measurement]:
-        cells = measure_cells({"old": old, "new": new}, layout, distance, device=device)
-        return summarise_cells(contributions(cells, queries), np.ones(queries, dtype=bool))
+        vectors = {"old": old, "new": new}
+        cells = _cells(search, vectors)
+        measures = [
+            *contributions(cells, queries),
+            *search.pairs(vectors, question.asks.get("cut_off")),
+            *of_flips(weights, [search.own_hits(old)], cells),
+        ]
+        return summarise_cells(measures, np.ones(queries, dtype=bool))
 
     copy_ids, copy = judged.ids[shuffled], outputs[shuffled]
     return equals_itself(judged.ids, outputs, copy_ids, copy, compare)

@@ -31,6 +31,10 @@ def compare(comparison_id: int) -> None:
                 old=stored(job.old_file),
                 new=stored(job.new_file),
                 producer=stored(job.producer_file) if job.producer_file else None,
+                ancestors=[stored(file) for file in job.ancestor_files],
+                asks=job.asks,
+                old_manifest=job.old_manifest,
+                new_manifest=job.new_manifest,
                 device=settings.COMPUTE_DEVICE,
             )
             _store_thumbnails(result["flips"], place.folder / "thumbnails")

@@ -85,6 +85,7 @@ def test_the_summary_says_what_the_set_is(tmp_path, write):
         "pinned": 2,
         "input": {"dtype": "float32", "shape": [4]},
         "has_identity": False,
+        "has_severity": False,
     }
 
 
