@@ -132,6 +132,7 @@ class UpgradeSummary(TypedDict):
     alias: str
     candidate: str
     incumbent: str | None
+    superseded_by: int | None
     created_by: str
     created_at: str
     changed_at: str
@@ -223,6 +224,7 @@ class AliasStanding(TypedDict):
     version: str | None
     digest: str | None
     move: Move | None
+    waivers_owed: list["Waiver"]
 
 
 class PolicyRevision(TypedDict):
@@ -339,6 +341,7 @@ class Waiver(TypedDict):
 
     id: int
     upgrade: int
+    candidate: str
     rules: list[str]
     sample_ids: list[str]
     reason: str
@@ -347,6 +350,21 @@ class Waiver(TypedDict):
     granted_by: str | None
     granted_at: str | None
     expires_at: str
+    expired: bool
+
+
+class OwedWaiver(Waiver):
+    """A waiver under which an alias serves."""
+
+    alias: str
+
+
+class ModelDetail(Model):
+    """A registered model with the waivers under which its aliases serve."""
+
+    card: str
+    created_by: str
+    waivers_owed: list[OwedWaiver]
 
 
 class Decisions(TypedDict):

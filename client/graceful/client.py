@@ -60,8 +60,8 @@ class Client:
         """Yield registered models by name."""
         return self.transport.pages("models", search=search)
 
-    def model(self, name: str) -> answers.Model:
-        """Return a registered model."""
+    def model(self, name: str) -> answers.ModelDetail:
+        """Return a registered model, with the waivers under which its aliases serve."""
         return self.transport.get(f"models/{name}")
 
     def register_model(self, name: str, task: str, *, description: str = "") -> answers.Model:
@@ -221,6 +221,45 @@ class Client:
     def withdraw(self, upgrade: int, *, reason: str = "") -> answers.Upgrade:
         """Close an upgrade that nobody wants any more."""
         return self._create(f"upgrades/{upgrade}/withdraw", reason=reason)
+
+    def supersede(self, upgrade: int, *, by: int, reason: str = "") -> answers.Upgrade:
+        """Close an upgrade in favour of another open one of its alias."""
+        return self._create(f"upgrades/{upgrade}/supersede", by=by, reason=reason)
+
+    def evaluate_again(self, upgrade: int) -> answers.Upgrade:
+        """Have what failed tried again, and the rest judged anew."""
+        return self._create(f"upgrades/{upgrade}/evaluate")
+
+    def request_waiver(
+        self,
+        upgrade: int,
+        *,
+        rules: Sequence[str],
+        reason: str,
+        expires_at: str,
+        sample_ids: Sequence[str] = (),
+    ) -> answers.Waiver:
+        """Ask that named rules shall not block a candidate; it counts once another grants it.
+
+        Args:
+            expires_at: an ISO 8601 moment.
+            sample_ids: it then holds only while no other sample flips.
+        """
+        return self._create(
+            f"upgrades/{upgrade}/waivers",
+            rules=list(rules),
+            sample_ids=list(sample_ids),
+            reason=reason,
+            expires_at=expires_at,
+        )
+
+    def grant_waiver(self, waiver: int) -> answers.Waiver:
+        """Grant a waiver that somebody else asked for."""
+        return self._create(f"waivers/{waiver}/grant")
+
+    def waivers(self, model: str, alias: str) -> Iterator[answers.Waiver]:
+        """Yield the waivers that were asked for at an alias, newest first."""
+        return self.transport.pages(f"models/{model}/aliases/{alias}/waivers")
 
     def decisions(self, upgrade: int) -> answers.Decisions:
         """Return what people decided on a candidate, and the waivers in force."""

@@ -7,7 +7,10 @@ from typing import Any
 from client.demo.story.api import Api, ApiError
 from client.demo.story.report import Report
 
-FINAL = {"judged", "refused", "withdrawn", "promoted", "rolled_back", "replaced"}
+FINAL = {
+    *("judged", "refused", "withdrawn", "rejected", "superseded"),
+    *("promoted", "rolled_back", "replaced"),
+}
 
 
 def open_line(api: Api, name: str, task: str, set_name: str, set_file: str) -> None:

@@ -13,6 +13,8 @@ from graceful.commands import (  # noqa: F401 - they register themselves
     moves,
     policy,
     push,
+    upgrades,
+    waiver,
 )
 from graceful.commands.root import app
 

@@ -1,13 +1,14 @@
 """Say yes or no to a candidate."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from graceful.answers import Decision
 from graceful.client import Client
-from graceful.commands.gate import NOT_OPEN, code_of_refused
+from graceful.commands.gate import act_on
 from graceful.commands.root import (
     AliasArgument,
     CandidateOption,
@@ -15,11 +16,9 @@ from graceful.commands.root import (
     ShapeOption,
     app,
     registry,
-    say,
     show,
     show_json,
 )
-from graceful.errors import RefusedError
 from graceful.references import alias_reference
 
 COMMENT = "What you say about it; it goes into the ledger."
@@ -60,16 +59,9 @@ def _decide(
 ) -> None:
     reference = alias_reference(alias)
     with registry() as client:
-        upgrade = client.upgrade_to(reference.model, candidate, alias=reference.alias)
-        try:
-            decision = act(client, upgrade["id"])
-        except RefusedError as exc:
-            if exc.code not in NOT_OPEN:
-                raise
-            say(f"{exc.code}: {exc}")
-            code = code_of_refused(client, client.upgrade(upgrade["id"]))
-            raise typer.Exit(code) from None
+        decision = act_on(client, reference, candidate, partial(act, client))
     if form is Shape.JSON:
         show_json(decision)
     else:
-        show(f"{done} {upgrade['candidate']} for {reference}, verdict {decision['verdict']}")
+        what = f"{reference.model}:{candidate} for {reference}"
+        show(f"{done} {what}, verdict {decision['verdict']}")

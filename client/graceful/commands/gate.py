@@ -1,6 +1,7 @@
 """Ask the gate: may this version have that alias?"""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -23,7 +24,9 @@ from graceful.references import AliasReference, alias_reference
 from graceful.report import Report, report_on
 from graceful.standing import EXIT, Standing
 
-NOT_OPEN = frozenset({"gate_not_passed", "illegal_transition"})
+Answer = TypeVar("Answer")
+
+NOT_OPEN = frozenset({"gate_not_passed", "illegal_transition", "not_judged"})
 """Refusals whose exit code is that of the candidate's standing."""
 
 
@@ -64,6 +67,24 @@ def report_with_waivers(client: Client, upgrade: Upgrade) -> Report:
     if upgrade["verdict"] is None or report.standing is Standing.PENDING:
         return report
     return report_on(upgrade, client.url, client.decisions(upgrade["id"]))
+
+
+def act_on(
+    client: Client, reference: AliasReference, candidate: int, act: Callable[[int], Answer]
+) -> Answer:
+    """Return what an act on the upgrade to a candidate comes to.
+
+    Where the candidate's standing is against it, the command exits with the code of that.
+    """
+    upgrade = client.upgrade_to(reference.model, candidate, alias=reference.alias)
+    try:
+        return act(upgrade["id"])
+    except RefusedError as exc:
+        if exc.code not in NOT_OPEN:
+            raise
+        say(f"{exc.code}: {exc}")
+        code = code_of_refused(client, client.upgrade(upgrade["id"]))
+        raise typer.Exit(code) from None
 
 
 def code_of_refused(client: Client, upgrade: Upgrade) -> int:

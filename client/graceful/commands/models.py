@@ -8,6 +8,7 @@ from graceful.answers import Model, Upgrade, Version
 from graceful.client import Client
 from graceful.commands.gate import report_with_waivers
 from graceful.commands.root import Shape, ShapeOption, app, registry, show, show_json
+from graceful.commands.waiver import table_of
 from graceful.errors import RefusedError
 from graceful.formats import Format, render
 from graceful.formats.json import as_document
@@ -44,12 +45,21 @@ def show_version(
     with registry() as client:
         version = client.resolve(reference)
         report = _report(client, version, alias)
+        owed = {
+            name: client.alias(version["model"], name)["waivers_owed"]
+            for name in version["aliases"]
+        }
     if form is Format.JSON:
-        show_json({"version": version, "report": as_document(report)})
+        show_json({"version": version, "report": as_document(report), "waivers_owed": owed})
         return
     if form is Format.TABLE:
         show(_about(version) + "\n")
     show(render(report, form))
+    if form is Format.TABLE:
+        for name, waivers in owed.items():
+            if waivers:
+                show(f"\n{name} serves under waivers that nothing has repaid yet:")
+                show(table_of(waivers))
 
 
 def _row(model: Model) -> Row:

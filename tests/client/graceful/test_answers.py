@@ -37,6 +37,8 @@ COMPONENTS = {
     "Comparison": "ComparisonDetailOut",
     "Decision": "DecisionOut",
     "Waiver": "WaiverOut",
+    "OwedWaiver": "OwedOut",
+    "ModelDetail": "ModelDetailOut",
     "Decisions": "DecisionsOut",
     "Check": "CheckOut",
     "Gallery": "GalleryOut",

@@ -31,7 +31,7 @@ def test_every_command_line_is_one_that_the_client_takes(line, tmp_path, monkeyp
 
 
 def test_every_command_is_described():
-    described = set(re.findall(r"`(\w+)", TEXT.partition("| command |")[2].partition("\n\n")[0]))
+    described = set(re.findall(r"`([\w-]+)", TEXT.partition("| command |")[2].partition("\n\n")[0]))
 
     assert set(get_command(app).commands) <= described
 
