@@ -125,7 +125,7 @@ def postgres(folder: Path) -> Iterator[str]:
         raise ServerError(f"initdb: {made.stdout}{made.stderr}")
     options = [word for option in POSTGRES_SPEED for word in ("-c", option)]
     command = [str(programs / "postgres"), "-D", str(data), "-k", str(folder)]
-    command += ["-c", "listen_addresses=", "-c", "max_connections=60", *options]
+    command += ["-c", "listen_addresses=", "-c", "max_connections=250", *options]
 
     def ready() -> bool:
         try:

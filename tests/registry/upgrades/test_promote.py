@@ -218,7 +218,7 @@ def race(*acts):
 def test_of_concurrent_promotions_exactly_one_wins(soak_row):
     assert connection.vendor == "postgresql"
     contenders = 8
-    for _ in range(count := rounds(ci=4, full=200)):
+    for _ in range(count := rounds(ci=4, full=25)):
         alias = build.a_promoted_upgrade().alias
         rivals = [build.a_judged_upgrade(alias) for _ in range(contenders)]
 
