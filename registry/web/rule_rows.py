@@ -73,7 +73,9 @@ def blocking_rules(verdict: Verdict | None) -> list[str]:
     names = [
         result["rule"]
         for result in results
-        if result["outcome"] in waivable and result["rule"] not in BUILT_IN and not result["advisory"]
+        if result["outcome"] in waivable
+        and result["rule"] not in BUILT_IN
+        and not result["advisory"]
     ]
     return list(dict.fromkeys(names))
 
@@ -169,10 +171,13 @@ class PairedRow:
 def paired_rows(
     first: Sequence[Mapping[str, Any]], second: Sequence[Mapping[str, Any]]
 ) -> list[PairedRow]:
-    """Return the rules of two verdicts side by side; both drawings of a rule have one scale."""
+    """Return the rules of two verdicts side by side, last what every gate tests of itself.
+
+    Both drawings of a rule have one scale.
+    """
     one, two = ({_identity(result): result for result in side} for side in (first, second))
     pairs = []
-    for key in one | two:
+    for key in sorted(one | two, key=lambda key: key[0] in BUILT_IN):
         found = [side.get(key) for side in (one, two)]
         marks = [mark for result in found if result for mark in _marks(result)]
         rows = [_row(result, marks) if result else None for result in found]

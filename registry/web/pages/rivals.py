@@ -34,7 +34,7 @@ def compare(request: HttpRequest, upgrade_id: int, other_id: int) -> HttpRespons
         "first": first,
         "second": second,
         "incumbent": first.alias.version,
-        "rivals": other_open_upgrades(first).exclude(pk=second.pk),
+        "rivals": [rival for rival in rivals_of(first) if rival.pk != second.pk],
     }
     try:
         broken = broken_by(first, second)
@@ -46,6 +46,11 @@ def compare(request: HttpRequest, upgrade_id: int, other_id: int) -> HttpRespons
         "pairs": paired_rows(_results(first), _results(second)),
     }
     return render(request, "upgrades/against.html", context)
+
+
+def rivals_of(upgrade: Upgrade) -> list[Upgrade]:
+    """Return the other open upgrades of the alias, first those that were judged."""
+    return sorted(other_open_upgrades(upgrade), key=lambda rival: rival.verdict is None)
 
 
 def _results(upgrade: Upgrade) -> list[dict]:

@@ -1,6 +1,5 @@
 """Upgrades: list, and one upgrade with its verdict, its evidence and what may be done now."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +15,7 @@ from registry.core.errors import GateNotPassedError, RegistryError
 from registry.evaluation.models import Comparison
 from registry.upgrades.models import Upgrade, Verdict
 from registry.upgrades.previews import galleries_after, steps_of
-from registry.upgrades.selectors import fresh_upgrade, gate_of, other_open_upgrades, upgrades
+from registry.upgrades.selectors import fresh_upgrade, gate_of, upgrades
 from registry.upgrades.services.decide import approvals_of
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.supersede import supersede
@@ -25,6 +24,7 @@ from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
 from registry.web.forms import DecisionForm, ReasonForm, SupersedeForm, WaiverForm
+from registry.web.pages.rivals import rivals_of
 from registry.web.plan_rows import plan_rows
 from registry.web.rendering import page_of, page_or_fragment, posted, see_other
 from registry.web.rule_rows import blocking_rules, coverage_rows, null_rows, rule_rows, why
@@ -187,17 +187,10 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
             "confidence": f"{confidence * 100:g}",
             "stands": stands,
             "may_promote": opens,
-            "rivals": _rivals(upgrade, verdict),
+            "rivals": rivals_of(upgrade) if verdict.incumbent and is_open(upgrade) else [],
             "is_waived": opens and verdict.outcome != Outcome.PASSED,
         }
     )
-
-
-def _rivals(upgrade: Upgrade, verdict: Verdict) -> Iterable[Upgrade]:
-    """Return the other candidates to hold against this one, first those that were judged."""
-    if verdict.incumbent is None or not is_open(upgrade):
-        return ()
-    return sorted(other_open_upgrades(upgrade), key=lambda rival: rival.verdict is None)
 
 
 def _decisions(upgrade: Upgrade, verdict: Verdict) -> dict[str, Any]:
