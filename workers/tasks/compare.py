@@ -12,12 +12,13 @@ from registry.core.dispatch import TaskName
 from registry.evaluation.models import Comparison
 from registry.evaluation.services import comparisons
 from workers.errors import PermanentError, TransientError
+from workers.tasks.cost import measure_cost
 from workers.tasks.work import stored, workplace
 
 
 @shared_task(name=TaskName.COMPARE.value, acks_late=True, ignore_result=True)
 def compare(comparison_id: int) -> None:
-    """Record measurements, the null test and the flips; no model is run."""
+    """Record measurements, the null test and the flips; models run only if their cost is asked."""
     job = comparisons.claim(comparison_id=comparison_id)
     if job is None:
         return
@@ -37,6 +38,8 @@ def compare(comparison_id: int) -> None:
                 new_manifest=job.new_manifest,
                 device=settings.COMPUTE_DEVICE,
             )
+            if job.asks.get("cost"):
+                result["measurements"] += measure_cost(place, job)
             _store_thumbnails(result["flips"], place.folder / "thumbnails")
             samples = artifact_store().write_file(place.folder / "samples.npz")
     except PermanentError as exc:
