@@ -146,7 +146,17 @@ def test_a_rule_that_only_one_was_asked_is_shown(alias):
 
     pairs = paired_rows(verdict.results, [*verdict.results, extra])
 
-    assert (pairs[-1].sides[0], pairs[-1].sides[1].outcome) == (None, extra["outcome"])
+    (alone,) = [pair for pair in pairs if None in pair.sides]
+    assert alone.sides[0] is None
+    assert "writer=3" in alone.sides[1].evaluation_set
+
+
+def test_what_every_gate_tests_of_itself_stands_last(alias):
+    verdict = breaking(alias, [1]).verdict
+
+    rules = [pair.head.rule for pair in paired_rows(verdict.results, verdict.results)]
+
+    assert rules[-2:] == ["null test", "planted regression"]
 
 
 @pytest.mark.parametrize("turned", [False, True])
