@@ -14,18 +14,26 @@ from compat.errors import PolicyError
 from compat.policy import Policy as PolicyRules
 from compat.policy import Task
 from compat.policy_defaults import DEFAULTS
-from compat.policy_documents import merge, parse_layer, parse_policy
+from compat.policy_documents import merge, parse_policy
 from compat.self_test import require_caught
 from registry.audit.chain import canonical
 from registry.audit.services.record import record
 from registry.catalog.models import Alias, RegisteredModel
 from registry.catalog.services.register_model import require_slug
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
+from registry.core.errors import (
+    ConflictError,
+    DuplicateError,
+    InvalidInputError,
+    noting_refusal,
+)
 from registry.upgrades.models import Policy, PolicyChoice, PolicyRevision
+from registry.upgrades.policy_problems import InvalidPolicyError, Problem, require_policy
+from registry.upgrades.policy_text import read_written
 
 Scope = PolicyChoice.Scope
 _WIDEST_FIRST = [Scope.EVERYTHING, Scope.GROUP, Scope.MODEL, Scope.ALIAS]
+_Key = tuple[str, str | int | None]
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,11 @@ class Place:
         """Return one alias of one model."""
         return cls(Scope.ALIAS, alias.model.task, alias=alias)
 
+    @classmethod
+    def of_choice(cls, choice: PolicyChoice) -> "Place":
+        """Return what a policy is set for."""
+        return cls(choice.scope, choice.task, choice.group, choice.model, choice.alias)
+
     @property
     def key(self) -> dict[str, Any]:
         """The columns that name it."""
@@ -71,6 +84,27 @@ class Place:
 
     def __str__(self) -> str:
         return PolicyChoice(**self.key).where
+
+    @property
+    def stack(self) -> list[_Key]:
+        """The scopes that make up its policy, widest first; its own is the last."""
+        model = self.alias.model if self.alias else self.model
+        group = self.group or (model.group if model else "")
+        keys: list[_Key] = [(Scope.EVERYTHING, None)]
+        if group:
+            keys.append((Scope.GROUP, group))
+        if model:
+            keys.append((Scope.MODEL, model.pk))
+        if self.alias:
+            keys.append((Scope.ALIAS, self.alias.pk))
+        return keys
+
+    def holds(self, choice: PolicyChoice) -> bool:
+        """Whether a choice is for a part of it."""
+        if self.scope == Scope.GROUP:
+            model = choice.alias.model if choice.alias else choice.model
+            return model is not None and model.group == self.group
+        return self.scope == Scope.EVERYTHING
 
     def aliases(self) -> QuerySet[Alias]:
         """Return the aliases that it is about."""
@@ -140,24 +174,51 @@ def effective_policies(model: RegisteredModel) -> dict[int, EffectivePolicy]:
     }
 
 
+def policy_if_set(*, place: Place, document: Mapping[str, Any]) -> EffectivePolicy:
+    """Return what would hold for a scope, were this policy set for it; the layer has no revision.
+
+    Raises:
+        InvalidInputError: it is for another task, or what would hold is no policy.
+    """
+    if document["task"] != place.task:
+        raise InvalidInputError(f"{place} is not for {document['task']}", code="task_mismatch")
+    by_scope = _by_scope(place.task)
+    layers = [by_scope[key] for key in place.stack[:-1] if key in by_scope]
+    if not layers and place.scope != Scope.EVERYTHING:
+        layers = [_unsaved(Place.everything(place.task), DEFAULTS[Task(place.task)])]
+    layers.append(_unsaved(place, document))
+    try:
+        return _whole(layers)
+    except PolicyError as exc:
+        part = exc.path.partition("[")[0]
+        problem = Problem(part, f"what would hold for {place} is no policy: {exc}")
+        raise InvalidPolicyError.of([problem]) from exc
+
+
 @transaction.atomic
 def add_policy_revision(
-    *, name: str, document: Mapping[str, Any], actor: AbstractUser, text: str = ""
+    *,
+    name: str,
+    actor: AbstractUser,
+    document: Mapping[str, Any] | None = None,
+    text: str = "",
 ) -> PolicyRevision:
-    """Store a policy document as a new revision; it attaches itself to nothing.
+    """Store a policy as a new revision; it attaches itself to nothing.
 
     Args:
         name: of the policy.
-        document: what it says.
         actor: who adds it.
-        text: the same as it was written, with its comments; empty where it came as an object.
+        document: what it says.
+        text: the same in YAML or JSON, kept with its comments; read where there is no document.
 
     Raises:
-        InvalidInputError: the document is not a policy, or is for another task than the name's.
+        InvalidInputError: it is not a policy, or is for another task than the name's.
         DuplicateError: the same document is a revision already.
     """
     require_slug(name)
-    task = require_policy(document)
+    written = read_written(text) if document is None else None
+    document = written.document if written else document
+    task = require_policy(document, written)
     Policy.objects.get_or_create(name=name, defaults={"task": task, "created_at": timezone.now()})
     policy = Policy.objects.select_for_update().get(name=name)
     if policy.task != task:
@@ -176,30 +237,11 @@ def add_policy_revision(
     return revision
 
 
-def require_policy(document: Any) -> Task:
-    """Return the task of a document that is a policy, whole or inheriting the rest.
-
-    A whole one tests itself: a regression just over each budget must fail.
-
-    Raises:
-        InvalidInputError: it is not a policy.
-    """
-    try:
-        if isinstance(document, Mapping) and "inherits" in document:
-            return parse_layer(document)
-        policy = parse_policy(document)
-        require_caught(policy)
-    except PolicyError as exc:
-        raise InvalidInputError(f"policy: {exc}", code="invalid_policy") from exc
-    return policy.task
-
-
 def set_policy(*, alias: Alias, revision: PolicyRevision, actor: AbstractUser) -> PolicyChoice:
     """Let ``revision`` guard one alias, as ``choose_policy`` does for any scope."""
     return choose_policy(place=Place.of_alias(alias), revision=revision, actor=actor)
 
 
-@transaction.atomic
 def choose_policy(*, place: Place, revision: PolicyRevision, actor: AbstractUser) -> PolicyChoice:
     """Set a policy for a scope; verdicts made under another one become stale.
 
@@ -207,10 +249,18 @@ def choose_policy(*, place: Place, revision: PolicyRevision, actor: AbstractUser
         InvalidInputError: the policy is for another task, or something narrower that inherits
             would no longer be a policy.
     """
+    refusal = noting_refusal(_action(place), _subject(place), policy=str(revision))
+    with refusal, transaction.atomic():
+        return _choose(place, revision, actor)
+
+
+def _choose(place: Place, revision: PolicyRevision, actor: AbstractUser) -> PolicyChoice:
     if revision.policy.task != place.task:
         raise InvalidInputError("the policy is for another task", code="task_mismatch")
     if place.scope == Scope.GROUP:
         require_slug(place.group)
+    if place.scope != Scope.EVERYTHING:
+        ensure_default(place.task)
     _lock(place)
     before = PolicyChoice.objects.filter(**place.key).select_related("policy_revision").first()
     choice, _ = PolicyChoice.objects.update_or_create(
@@ -221,7 +271,6 @@ def choose_policy(*, place: Place, revision: PolicyRevision, actor: AbstractUser
     return choice
 
 
-@transaction.atomic
 def inherit_policy(*, place: Place, actor: AbstractUser) -> None:
     """Set nothing for a scope any more: what is wider holds there again.
 
@@ -229,6 +278,11 @@ def inherit_policy(*, place: Place, actor: AbstractUser) -> None:
         ConflictError: nothing is set for it, or it is the widest.
         InvalidInputError: something narrower that inherits would no longer be a policy.
     """
+    with noting_refusal(_action(place), _subject(place), policy=None), transaction.atomic():
+        _inherit(place, actor)
+
+
+def _inherit(place: Place, actor: AbstractUser) -> None:
     if place.scope == Scope.EVERYTHING:
         raise ConflictError("there is nothing wider to inherit from", code="nothing_wider")
     _lock(place)
@@ -240,13 +294,18 @@ def inherit_policy(*, place: Place, actor: AbstractUser) -> None:
     _note_choice(place, actor, str(choice.policy_revision), None)
 
 
-@transaction.atomic
 def set_group(*, model: RegisteredModel, group: str, actor: AbstractUser) -> RegisteredModel:
     """Let a model belong to a group, or to none: it inherits that group's policy.
 
     Raises:
         InvalidInputError: the name is no slug, or an alias of the model would have no policy.
     """
+    refusal = noting_refusal("model.set_group", f"model:{model}", group=group)
+    with refusal, transaction.atomic():
+        return _set_group(model, group, actor)
+
+
+def _set_group(model: RegisteredModel, group: str, actor: AbstractUser) -> RegisteredModel:
     if group:
         require_slug(group)
     place = Place.of_model(model)
@@ -315,49 +374,58 @@ def _lock(place: Place) -> None:
 
 
 def _require_all_whole(place: Place) -> None:
-    """Check what holds for the scope itself, and for each alias in it that inherits."""
-    for choices in _stacks(place):
+    """Check what holds for the scope itself, and for whatever in it inherits."""
+    for stack in _stacks(place):
         try:
-            require_caught(_effective(choices).rules)
+            _whole(stack)
         except PolicyError as exc:
-            where = max(choices, key=lambda c: _WIDEST_FIRST.index(Scope(c.scope))).where
-            raise InvalidInputError(f"policy for {where}: {exc}", code="invalid_policy") from exc
+            problem = Problem("", f"policy for {stack[-1].where}: {exc}")
+            raise InvalidPolicyError.of([problem]) from exc
+
+
+def _whole(stack: Sequence[PolicyChoice]) -> EffectivePolicy:
+    found = _effective(stack)
+    require_caught(found.rules)
+    return found
 
 
 def _stacks(place: Place) -> list[Sequence[PolicyChoice]]:
     """Return each distinct stack of choices that holds somewhere in the scope."""
-    everything = PolicyChoice.objects.filter(task=place.task).select_related(
-        "policy_revision", "model", "alias__model"
-    )
-    by_scope: dict[tuple[str, Any], PolicyChoice] = {
-        (c.scope, c.group or c.model_id or c.alias_id): c for c in everything
-    }
+    by_scope = _by_scope(place.task)
+    places = [place, *(Place.of_choice(c) for c in by_scope.values() if place.holds(c))]
+    places += [Place.of_alias(alias) for alias in place.aliases().select_related("model")]
     stacks = {}
-    for alias in place.aliases().select_related("model"):
-        keys = [
-            (Scope.EVERYTHING, None),
-            (Scope.GROUP, alias.model.group),
-            (Scope.MODEL, alias.model_id),
-            (Scope.ALIAS, alias.pk),
-        ]
-        stack = [by_scope[key] for key in keys if key in by_scope]
+    for one in places:
+        stack = [by_scope[key] for key in one.stack if key in by_scope]
         stacks[tuple(choice.pk for choice in stack)] = stack
-    own = [by_scope[key] for key in [(Scope.EVERYTHING, None)] if key in by_scope]
-    own += [c for c in by_scope.values() if c.scope != Scope.EVERYTHING and _is_at(c, place)]
-    stacks[tuple(choice.pk for choice in own)] = own
     return [stack for stack in stacks.values() if stack]
 
 
-def _is_at(choice: PolicyChoice, place: Place) -> bool:
-    return {key: getattr(choice, key) for key in place.key} == place.key
+def _by_scope(task: str) -> dict[_Key, PolicyChoice]:
+    choices = PolicyChoice.objects.filter(task=task).select_related(
+        "policy_revision__policy", "model", "alias__model"
+    )
+    return {(c.scope, c.group or c.model_id or c.alias_id): c for c in choices}
+
+
+def _unsaved(place: Place, document: Mapping[str, Any]) -> PolicyChoice:
+    revision = PolicyRevision(policy=Policy(task=place.task), document=document)
+    return PolicyChoice(**place.key, policy_revision=revision)
+
+
+def _action(place: Place) -> str:
+    return "alias.set_policy" if place.alias else "policy.set"
+
+
+def _subject(place: Place) -> str:
+    return f"alias:{place.alias}" if place.alias else f"policy scope:{place}"
 
 
 def _note_choice(place: Place, actor: AbstractUser, before: str | None, now: str | None) -> None:
-    subject = f"alias:{place.alias}" if place.alias else f"policy scope:{place}"
     record(
         actor=actor.get_username(),
-        action="alias.set_policy" if place.alias else "policy.set",
-        subject=subject,
+        action=_action(place),
+        subject=_subject(place),
         before=before,
         now=now,
     )

@@ -5,7 +5,7 @@ import pytest
 from compat.policy import Level, Task
 from compat.policy_defaults import DEFAULTS
 from registry.audit.models import LedgerEntry
-from registry.core.errors import ConflictError, InvalidInputError
+from registry.core.errors import ConflictError, InvalidInputError, RegistryError
 from registry.upgrades.models import PolicyChoice, Upgrade
 from registry.upgrades.services.gates import ensure_alias
 from registry.upgrades.services.policies import (
@@ -15,6 +15,7 @@ from registry.upgrades.services.policies import (
     effective_policies,
     effective_policy,
     inherit_policy,
+    policy_if_set,
     set_group,
 )
 from registry.upgrades.services.promote import promote
@@ -22,6 +23,7 @@ from registry.upgrades.states import State
 from tests.builders import registry as build
 
 TASK = Task.CLASSIFICATION
+RULES = DEFAULTS[TASK]["rules"]
 pytestmark = pytest.mark.django_db
 
 
@@ -163,3 +165,109 @@ def test_a_policy_of_another_task_is_refused():
         choose_policy(place=Place.everything(TASK), revision=revision, actor=build.a_user())
 
     assert refusal.value.code == "task_mismatch"
+
+
+def test_a_narrow_layer_may_change_what_any_wider_one_has_set():
+    alias = build.an_alias()
+    model = set_group(model=alias.model, group="vision", actor=build.a_user())
+    extra = {**DEFAULTS[TASK]["rules"][0], "name": "extra"}
+    choose(Place.of_group(TASK, "vision"), inherits=True, rules=[extra])
+
+    choose(Place.of_model(model), inherits=True, without=["extra"])
+    choose(Place.of_model(model), inherits=True, rules=[{**extra, "name": "more"}])
+    choose(Place.of_alias(alias), inherits=True, without=["extra", "more"])
+
+    assert effective_policy(alias).document == DEFAULTS[TASK]
+
+
+def test_a_layer_of_a_model_without_aliases_is_kept_whole_too():
+    model = build.a_model()
+    choose(Place.of_model(model), inherits=True, without=["accuracy kept"])
+    rules = [r for r in DEFAULTS[TASK]["rules"] if r["name"] != "accuracy kept"]
+
+    with pytest.raises(InvalidInputError, match=f"model {model}"):
+        choose(Place.everything(TASK), rules=rules)
+
+
+def test_a_scope_can_be_set_before_there_is_an_alias_and_inherits_the_default():
+    choose(Place.of_group(TASK, "vision"), inherits=True, level="full")
+
+    found = PolicyChoice.objects.get(scope="everything").policy_revision
+
+    assert str(found) == "default-classification:1"
+
+
+@pytest.mark.parametrize(
+    ("act", "action", "code"),
+    [
+        (
+            lambda alias: choose_policy(
+                place=Place.of_alias(alias),
+                revision=build.a_policy_revision(task=Task.EMBEDDING),
+                actor=build.a_user(),
+            ),
+            "alias.set_policy",
+            "task_mismatch",
+        ),
+        (
+            lambda alias: inherit_policy(place=Place.of_model(alias.model), actor=build.a_user()),
+            "policy.set",
+            "policy_not_set",
+        ),
+        (
+            lambda alias: set_group(model=alias.model, group="a b", actor=build.a_user()),
+            "model.set_group",
+            "invalid_name",
+        ),
+    ],
+)
+def test_what_is_refused_is_for_the_ledger(act, action, code):
+    with pytest.raises(RegistryError) as refused:
+        act(build.an_alias())
+
+    assert (refused.value.refusal.action, refused.value.code) == (action, code)
+
+
+def test_what_would_hold_is_told_without_setting_anything():
+    alias = build.an_alias()
+    choose(Place.of_model(alias.model), inherits=True, level="full")
+    layer = {"task": TASK.value, "inherits": True, "confidence": 0.99}
+
+    found = policy_if_set(place=Place.of_alias(alias), document=layer)
+
+    assert (found.rules.confidence, found.rules.level) == (0.99, Level.FULL)
+    assert found.origins["confidence"] == f"alias {alias}"
+    assert found.layers[-1].policy_revision.pk is None
+    assert effective_policy(alias).rules.confidence == 0.95
+
+
+def test_what_would_hold_for_the_first_model_rests_on_the_default():
+    layer = {"task": TASK.value, "inherits": True, "level": "full"}
+
+    found = policy_if_set(place=Place.of_model(build.a_model()), document=layer)
+
+    assert found.rules.level is Level.FULL
+    assert not PolicyChoice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("layer", "path", "code"),
+    [
+        ({"without": ["gone"]}, ["without"], "invalid_policy"),
+        (
+            {"level": "full_transitive", "without": ["cumulative flips"]},
+            ["level"],
+            "invalid_policy",
+        ),
+        ({"task": "embedding"}, [], "task_mismatch"),
+    ],
+)
+def test_what_would_not_hold_is_told_too(layer, path, code):
+    place = Place.of_model(build.a_model())
+    document = {"task": TASK.value, "inherits": True, **layer}
+
+    with pytest.raises(InvalidInputError) as refused:
+        policy_if_set(place=place, document=document)
+
+    assert refused.value.code == code
+    assert [problem.path for problem in getattr(refused.value, "problems", ())] == path
