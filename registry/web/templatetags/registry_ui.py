@@ -48,10 +48,15 @@ def standing(of: str | Upgrade | Check | Standing, large: bool = False) -> dict[
 
 
 @register.simple_tag
-def ends(moment: datetime) -> str:
+def ends(moment: datetime) -> SafeString:
     """Say when something ends, or that its time is over."""
-    word = "expired on" if moment <= timezone.now() else "ends"
-    return f"{word} {moment.date().isoformat()}"
+    expired = moment <= timezone.now()
+    return format_html(
+        '<span class="{}">{} {}</span>',
+        "problem" if expired else "",
+        "expired on" if expired else "ends",
+        moment.date().isoformat(),
+    )
 
 
 @register.inclusion_tag("components/_digest.html")

@@ -91,6 +91,16 @@ def test_a_rollback_to_what_passed_repays_and_one_to_what_was_waived_owes_again(
     assert owed(alias) == [later.waivers.get().pk, waived.waivers.get().pk]
 
 
+def test_a_rollback_owes_for_the_promotion_it_lands_on_and_not_for_what_it_leaves(alias):
+    waived = a_waived_promotion(alias)
+    a_waived_promotion(alias)
+    end(waived.waivers.get())
+
+    back_to(waived)
+
+    assert owed(alias) == [waived.waivers.get().pk]
+
+
 def test_what_follows_a_rollback_owes_what_the_version_before_it_owed(alias):
     waived = a_waived_promotion(alias)
     make.a_promoted_upgrade(alias)
