@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.errors import PermanentError
+from workers.indexing.live import Live
 from workers.indexing.protocol import Distance, Vectors
 
 UNIT_TOLERANCE = 1e-4
@@ -56,7 +57,7 @@ def comparable(vectors: Vectors, distance: Distance) -> Vectors:
         return (vectors / lengths[:, None]).astype(np.float32)
 
 
-def require_search(k: int, rows: int, live: NDArray[np.bool_] | None) -> None:
+def require_search(k: int, rows: int, live: Live | None) -> None:
     """Refuse a number of neighbours or a mask that cannot be meant.
 
     Raises:
@@ -64,8 +65,8 @@ def require_search(k: int, rows: int, live: NDArray[np.bool_] | None) -> None:
     """
     if k < 1:
         raise PermanentError("invalid_k", f"{k} neighbours cannot be found")
-    if live is not None and (live.dtype != np.bool_ or live.shape != (rows,)):
-        raise PermanentError("wrong_mask", f"a mask of {list(live.shape)} for {rows} rows")
+    if live is not None and len(live) != rows:
+        raise PermanentError("wrong_mask", f"a mask of {len(live)} for {rows} rows")
 
 
 def _squares(vectors: Vectors) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.indexing.conditions import require_search, require_vectors
+from workers.indexing.live import Live
 from workers.indexing.protocol import MISSING, Distance, Found, Vectors
 
 
@@ -21,12 +22,12 @@ class MemoryIndex:
         require_vectors(vectors, self.dimension, self.distance)
         self._rows = np.concatenate([self._rows, vectors])
 
-    def search(self, queries: Vectors, k: int, live: NDArray[np.bool_] | None = None) -> Found:
+    def search(self, queries: Vectors, k: int, live: Live | None = None) -> Found:
         require_vectors(queries, self.dimension, self.distance)
         require_search(k, len(self), live)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         rows = np.full((len(queries), k), MISSING, dtype=np.int64)
-        alive = np.arange(len(self)) if live is None else np.flatnonzero(live)
+        alive = np.arange(len(self)) if live is None else np.flatnonzero(live.rows)
         for number, query in enumerate(queries):
             near = self._scores(query)[alive].astype(np.float32)
             best = np.lexsort((alive, -near))[:k]

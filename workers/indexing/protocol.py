@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.indexing.live import Live
+
 MISSING = -1
 """The row where fewer than k were found; its score is minus infinity."""
 
@@ -46,13 +48,13 @@ class Index(Protocol):
                 ``not_normalised``; nothing was added.
         """
 
-    def search(self, queries: Vectors, k: int, live: NDArray[np.bool_] | None = None) -> Found:
+    def search(self, queries: Vectors, k: int, live: Live | None = None) -> Found:
         """Return the k nearest rows of each query, best first, equal scores by row.
 
         Args:
             queries: (Q, D) under the same conditions as rows.
             k: how many; beyond the rows that there are, ``MISSING`` pads.
-            live: (n,) which rows may be found; all if not given.
+            live: which rows may be found; all if not given.
 
         Raises:
             PermanentError: as ``add``, and ``invalid_k``, ``wrong_mask``.

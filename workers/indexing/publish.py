@@ -10,13 +10,15 @@ from typing import BinaryIO
 import faiss
 
 from workers.errors import PermanentError
+from workers.indexing.build import Index
+from workers.indexing.faiss_approximate import FaissApproximate
 from workers.indexing.faiss_flat import FaissFlat
 from workers.indexing.protocol import Distance
 
 INDEX_FILE = "index.faiss"
 
 LOOP_LIMIT = 2**20
-"""Rounds of any loop that FAISS runs on numbers out of a file; a flat index needs none."""
+"""Rounds of any loop that FAISS runs on numbers out of a file; it has one round for each list."""
 
 _reading = threading.Lock()
 """FAISS's limits belong to the process."""
@@ -30,7 +32,7 @@ class Written:
     sha256: str
 
 
-def write_index(index: FaissFlat, folder: Path) -> Written:
+def write_index(index: Index, folder: Path) -> Written:
     """Write ``index.faiss`` into ``folder``: synced under another name, then linked to its own.
 
     Raises:
@@ -52,11 +54,12 @@ def write_index(index: FaissFlat, folder: Path) -> Written:
     return Written(len(index), digest)
 
 
-def read_index(path: Path, *, digest: str, dimension: int, distance: Distance) -> FaissFlat:
-    """Read an index file into memory, after all of it was checked against ``digest``.
+def read_index(path: Path, *, digest: str, dimension: int, distance: Distance) -> Index:
+    """Map an index file into memory, after all of it was checked against ``digest``.
 
     FAISS takes most damaged files without a word, so it sees none: the open file that was checked
-    is the one that it reads, under limits that fit its size.
+    is the one that it maps, under limits that fit its size. What is mapped stays valid when the
+    name goes away; the system reads its pages when they are needed and drops them when memory is.
 
     Raises:
         PermanentError: ``index_missing``, ``index_corrupt``.
@@ -65,12 +68,15 @@ def read_index(path: Path, *, digest: str, dimension: int, distance: Distance) -
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise PermanentError("index_corrupt", f"the bytes of index {digest[:12]} changed")
-            return FaissFlat(dimension, distance, _deserialised(file))
+            engine = _mapped(file)
     except OSError as exc:
         raise PermanentError("index_missing", f"index {digest[:12]}: {exc.strerror}") from exc
+    if isinstance(engine, faiss.IndexFlat):
+        return FaissFlat(dimension, distance, engine)
+    return FaissApproximate(dimension, distance, engine)
 
 
-def _serialise(index: FaissFlat, file: BinaryIO) -> str:
+def _serialise(index: Index, file: BinaryIO) -> str:
     """Let FAISS write through Python, which, unlike FAISS, says why a write failed."""
     sha, failures = hashlib.sha256(), []
 
@@ -83,7 +89,7 @@ def _serialise(index: FaissFlat, file: BinaryIO) -> str:
         sha.update(data)
 
     try:
-        faiss.write_index(index.flat, faiss.PyCallbackIOWriter(write))
+        faiss.write_index(index.engine, faiss.PyCallbackIOWriter(write))
     except RuntimeError:
         if failures:
             raise failures[0] from None
@@ -91,13 +97,13 @@ def _serialise(index: FaissFlat, file: BinaryIO) -> str:
     return sha.hexdigest()
 
 
-def _deserialised(file: BinaryIO) -> faiss.Index:
+def _mapped(file: BinaryIO) -> faiss.Index:
     with _reading:
         faiss.set_deserialization_vector_byte_limit(os.fstat(file.fileno()).st_size)
         faiss.set_deserialization_loop_limit(LOOP_LIMIT)
         file.seek(0)
         try:
-            return faiss.read_index(f"/dev/fd/{file.fileno()}")
+            return faiss.read_index(f"/dev/fd/{file.fileno()}", faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as exc:
             reason = str(exc).strip().partition("\n")[0]
             raise PermanentError("index_corrupt", f"FAISS refuses it: {reason}") from exc

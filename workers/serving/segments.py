@@ -1,9 +1,10 @@
-"""Segments in memory: read once from verified files, then followed by what was added or removed."""
+"""Segments that can be searched: mapped or read once from verified files, then followed."""
 
 import logging
 import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from django.db.models import Max
@@ -18,6 +19,7 @@ from workers.errors import PermanentError
 from workers.indexing.chunks import read_chunk
 from workers.indexing.conditions import comparable
 from workers.indexing.faiss_flat import FaissFlat
+from workers.indexing.live import Live
 from workers.indexing.parts import Parts
 from workers.indexing.protocol import MISSING, Distance
 from workers.indexing.publish import read_index
@@ -39,6 +41,7 @@ class Loaded:
         starts: (B + 1,) first row of each batch, then the number of rows.
         live: (n,) which rows hold an item.
         index: the vectors.
+        index_digest: the index file that is mapped; none, where the chunks were read instead.
     """
 
     revision: int
@@ -47,12 +50,17 @@ class Loaded:
     starts: Rows
     live: NDArray[np.bool_]
     index: Parts
+    index_digest: str = ""
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], Rows]:
         """Return scores and rows of the k nearest live rows, without padding."""
-        scores, rows = self.index.search(vector, k, None if self.live.all() else self.live)
+        scores, rows = self.index.search(vector, k, self._mask)
         found = rows[0] != MISSING
         return scores[0, found], rows[0, found]
+
+    @cached_property
+    def _mask(self) -> Live | None:
+        return None if self.live.all() else Live(self.live)
 
     def places(self, rows: Rows) -> list[tuple[int, int]]:
         """Return (batch id, row in the batch) of each row."""
@@ -133,18 +141,19 @@ def _from_index(files: Store, wanted: LiveSegment) -> Loaded:
     """Return a sealed segment from its index; empty, for its chunks, where that cannot be used."""
     empty = _empty(wanted)
     try:
-        flat = read_index(
+        published = read_index(
             files.path(wanted.index_digest),
             digest=wanted.index_digest,
             dimension=wanted.dimension,
             distance=empty.index.distance,
         )
         batches = list(chunks_of(wanted.segment_id))
-        _require_rows(len(flat), sum(batch.rows for batch in batches), "the index")
+        _require_rows(len(published), sum(batch.rows for batch in batches), "the index")
     except (PermanentError, RegistryError) as exc:
         log.error("segment %s is read from its chunks: %s", wanted.segment_id, exc)
         return empty
-    return _followed(empty, batches, empty.index.plus(flat))
+    index = Parts(wanted.dimension, empty.index.distance, published)
+    return _followed(replace(empty, index_digest=wanted.index_digest), batches, index)
 
 
 def _with_added(files: Store, wanted: LiveSegment, held: Loaded) -> Loaded:

@@ -88,9 +88,9 @@ def test_the_file_that_was_checked_is_the_file_that_is_read(tmp_path, monkeypatc
     write_index(an_index(rows=3), other)
     read = faiss.read_index
 
-    def swap_first(name):
+    def swap_first(name, flags):
         os.replace(other / INDEX_FILE, path)
-        return read(name)
+        return read(name, flags)
 
     monkeypatch.setattr(faiss, "read_index", swap_first)
 

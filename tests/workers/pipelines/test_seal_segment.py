@@ -43,7 +43,13 @@ def test_a_child_builds_the_index_and_answers_with_its_digest(tmp_path):
     )
 
     data = (tmp_path / "index.faiss").read_bytes()
-    assert result == {"rows": 3, "sha256": hashlib.sha256(data).hexdigest()}
+    assert result == {
+        "rows": 3,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "kind": "flat",
+        "recall_at_10": 1.0,
+        "note": "",
+    }
     assert json.dumps(result)
     index = read_index(
         tmp_path / "index.faiss",
