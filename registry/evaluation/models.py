@@ -120,6 +120,7 @@ class Comparison(Work):
     flip_matrix = models.JSONField(default=dict, blank=True)
     planted = models.JSONField(default=list, blank=True)
     chance = models.FloatField(null=True, blank=True)
+    calibration = models.JSONField(default=dict, blank=True)
     samples_digest = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -296,6 +296,10 @@ def a_comparison_result(
             }
         ],
         "chance": None,
+        "calibration": {
+            cell: {"mean": 0.1, "spread": 0.2, "pairs": 5000}
+            for cell in ("old_old", "new_old", "new_new", "old_new")
+        },
     }
 
 

@@ -1,6 +1,7 @@
 """Compare two versions from their stored outputs: measurements, null test, flips. No model runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def main(job: Mapping[str, Any], folder: Path, report: Report) -> dict[str, Any]
         "flips": [flip | {"thumbnail": flip["row"] in pictured} for flip in flips],
         "flip_matrix": _named_matrix(judged, found),
         "chance": found.chance,
+        "calibration": {cell: asdict(one) for cell, one in found.calibration.items()},
         "planted": [
             {"share": rung.share, "measurements": [m.as_json() for m in rung.measurements]}
             for rung in found.planted

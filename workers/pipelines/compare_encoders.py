@@ -62,6 +62,7 @@ def compare_encoders(question: Question, distance: str, device: str, report: Rep
         planted=planted,
         samples=_samples(cells),
         chance=float(np.nanmean(shares)) if not np.isnan(shares).all() else None,
+        calibration=search.calibration(vectors),
     )
 
 

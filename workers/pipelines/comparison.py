@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from compat.calibration import Calibration
 from compat.measurement import Measurement
 from compat.metrics.null import NullResult
 from compat.metrics.planted import Rung
@@ -59,6 +60,7 @@ class Comparison:
         planted: regressions planted into the old version, the null pair first.
         samples: further (q,) arrays for ``samples.npz``.
         chance: the level of a ranking that knows nothing, for an embedding.
+        calibration: by cell, how items of different classes score; for an embedding.
     """
 
     measurements: Sequence[Measurement]
@@ -71,3 +73,4 @@ class Comparison:
     planted: Sequence[Rung]
     samples: Mapping[str, np.ndarray] = field(default_factory=dict)
     chance: float | None = None
+    calibration: Mapping[str, Calibration] = field(default_factory=dict)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compat.calibration import Calibration
 from compat.metrics.bootstrap import Contributions
+from compat.metrics.calibration import calibrate
 from compat.metrics.cells import (
     CELLS,
     DIMENSIONS_DIFFER,
@@ -90,6 +92,16 @@ class Search:
         found = [neighbour_overlap(old, new, self.ids, self.layout, self.distance, **how)]
         if cut_off is not None:
             found += accepted_shares(vectors, self.layout, self.distance, cut_off, **how)
+        return found
+
+    def calibration(self, vectors: Vectors) -> dict[str, Calibration]:
+        """Return, by cell, how items of different classes score, where that can be said."""
+        found = {}
+        for name in CELLS:
+            query, gallery = (vectors[version] for version in name.split("_"))
+            of_cell = calibrate(query, gallery, self.layout, self.distance, device=self.device)
+            if of_cell is not None:
+                found[name] = of_cell
         return found
 
     def strict(self, vectors: Vectors) -> list[Contributions]:

@@ -120,6 +120,7 @@ def record(*, job: ComparisonJob, result: dict[str, Any], samples_digest: str) -
         flip_matrix=result["flip_matrix"],
         planted=result["planted"],
         chance=result["chance"],
+        calibration=result["calibration"],
         samples_digest=samples_digest,
         finished_at=timezone.now(),
     )
