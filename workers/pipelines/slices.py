@@ -30,7 +30,7 @@ def slice_masks(
     Args:
         judged: the set.
         crossed: lists of columns.
-        asked: (n,) bool, the rows among which a combination must occur; all when None.
+        asked: (n,) bool, the rows that combinations are made of; all when None.
 
     Raises:
         PermanentError: ``too_many_slices``; ``ambiguous_slices`` when two have the same name.

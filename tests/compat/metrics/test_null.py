@@ -64,6 +64,17 @@ def test_other_ids_are_refused():
         ("pfr", True),
         ("retrieval_nfr", True),
         ("retrieval_pfr", True),
+        ("severity_nfr", True),
+        ("severity_retrieval_nfr", True),
+        ("cumulative_nfr", True),
+        ("cumulative_retrieval_nfr", True),
+        ("top_score_shift", True),
+        ("classes_lost", True),
+        ("neighbour_overlap_at_10", True),
+        ("tar.new_old_minus_old_old", True),
+        ("acceptance.new_minus_old", True),
+        ("map.new_mixed50_minus_old_old", True),
+        ("tar.new_old", False),
         ("map.new_old_minus_old_old", True),
         ("accuracy.new_minus_old", True),
         ("accuracy.new_minus_majority", False),
@@ -79,6 +90,13 @@ def test_a_measuring_code_that_sees_a_difference_in_equal_outputs_fails(name, fa
 
     assert found.passed is not fails
     assert (name in found.reason) is fails
+
+
+def test_neighbours_that_all_stay_are_nothing_to_see():
+    def stay(old, new):
+        return [Measurement("neighbour_overlap_at_10", 1.0, 20, Direction.HIGHER_IS_BETTER)]
+
+    assert equals_itself(IDS, outputs(), IDS, outputs(), stay).passed
 
 
 def test_rows_that_repeat_within_rounding_pass():

@@ -210,6 +210,48 @@ def test_too_many_slices_are_refused(tmp_path):
     assert refusal(tmp_path, **slices).code == "too_many_slices"
 
 
+@pytest.mark.parametrize("name", ["class", "a&b", "a=b"])
+def test_a_slice_whose_name_could_mean_another_is_refused(tmp_path, name):
+    found = refusal(tmp_path, **{name: ["x"] * 6})
+
+    assert (found.code, name in found.detail) == ("column_name", True)
+
+
+def test_a_column_of_that_name_which_is_no_slice_is_left_alone(tmp_path):
+    assert canonical(tmp_path, parquet, **{"a=b": [0.5] * 6}).slices == {}
+
+
+@KINDS
+def test_severities_are_kept_beside_the_slices(tmp_path, write):
+    severity = np.array([1, 0, 2.5, 1, 1, 100], np.float32)
+
+    kept = canonical(tmp_path, write, severity=severity)
+
+    assert kept.severities.tolist() == severity.tolist()
+    assert kept.slices == {}
+    assert summary(tmp_path, write, severity=severity)["has_severity"] is True
+
+
+def test_whole_numbers_are_severities_too(tmp_path):
+    assert canonical(tmp_path, parquet, severity=[3] * 6).severities.tolist() == [3.0] * 6
+
+
+@KINDS
+@pytest.mark.parametrize("bad", [-0.5, np.nan, np.inf])
+def test_a_severity_that_is_no_weight_is_refused(tmp_path, write, bad):
+    severity = np.array([1, 1, bad, 1, 1, 1], np.float32)
+
+    found = refusal(tmp_path, write, severity=severity)
+
+    assert (found.code, "row 2" in found.detail) == ("bad_severity", True)
+
+
+def test_severities_of_several_numbers_or_of_words_are_refused(tmp_path):
+    assert refusal(tmp_path, severity=np.ones((6, 2), np.float32)).code == "bad_severity"
+    assert refusal(tmp_path, parquet, severity=["high"] * 6).code == "unsupported_dtype"
+    assert refusal(tmp_path, parquet, severity=[1.0, None] * 3).code == "missing_value"
+
+
 @pytest.mark.process
 def test_the_job_runs_in_a_child(tmp_path):
     parquet(tmp_path, columns())
