@@ -118,7 +118,7 @@ class GateOut(serializers.Serializer):
 
 
 class PolicyChoiceIn(serializers.Serializer):
-    """The policy revision that shall guard the alias."""
+    """The policy revision that shall be set."""
 
     policy = serializers.CharField(help_text="such as `name:1`")
 
@@ -224,7 +224,7 @@ def list_alias_moves(request: Request, model: str, alias: str) -> Response:
     return page(request, moves_of(alias_named(model, alias)), MoveOut, by="-epoch")
 
 
-@operation(scope=Scope.READ, answers=GateOut, refuses=["unknown_alias"])
+@operation(scope=Scope.READ, answers=GateOut, refuses=["unknown_alias", "policy_conflict"])
 def read_gate(request: Request, model: str, alias: str) -> Response:
     """Read what guards an alias."""
     return Response(GateOut(gate_of(alias_named(model, alias))).data)
@@ -234,7 +234,14 @@ def read_gate(request: Request, model: str, alias: str) -> Response:
     scope=Scope.PROMOTE,
     takes=PolicyChoiceIn,
     answers=GateOut,
-    refuses=["unknown_alias", "unknown_policy", "invalid_reference", "task_mismatch"],
+    refuses=[
+        "unknown_alias",
+        "unknown_policy",
+        "invalid_reference",
+        "task_mismatch",
+        "invalid_policy",
+        "policy_conflict",
+    ],
 )
 def choose_policy(request: Request, model: str, alias: str) -> Response:
     """Let a policy revision guard the alias; verdicts made under another one become stale."""

@@ -125,6 +125,10 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "unknown_waiver": ((404,), "there is no such waiver"),
     "waiver_granted": ((409,), "the waiver is granted already"),
     "waiver_expired": ((400, 409), "the waiver's end lies in the past"),
+    # Where policies are set
+    "policy_conflict": ((409,), "what is set for the scopes of the alias does not fit together"),
+    "policy_not_set": ((409,), "no policy is set for the scope: it inherits already"),
+    "nothing_wider": ((409,), "the widest policy can be replaced, not removed"),
     # Webhooks
     "invalid_event_filter": ((400,), "the filter names no kind of event"),
     "invalid_webhook_url": ((400,), "a webhook is https://host/path, without user or fragment"),

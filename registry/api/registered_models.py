@@ -19,6 +19,7 @@ from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import model_named, models_found
 from registry.catalog.services.register_model import register_model
 from registry.upgrades.owed import owed_by
+from registry.upgrades.services.policies import set_group
 
 
 class ModelIn(serializers.Serializer):
@@ -30,6 +31,12 @@ class ModelIn(serializers.Serializer):
     card = serializers.CharField(
         default="", allow_blank=True, trim_whitespace=False, help_text="Markdown"
     )
+
+
+class GroupIn(serializers.Serializer):
+    """The group that a model shall belong to."""
+
+    group = serializers.CharField(allow_blank=True, help_text="empty: none")
 
 
 class ServingOut(serializers.Serializer):
@@ -45,6 +52,7 @@ class ModelOut(serializers.Serializer):
 
     name = serializers.CharField()
     task = serializers.ChoiceField(choices=list(Task))
+    group = serializers.CharField(help_text="whose policy it inherits; empty where it has none")
     description = serializers.CharField()
     last_number = serializers.SerializerMethodField()
     aliases = ServingOut(many=True)
@@ -108,12 +116,28 @@ def register(request: Request) -> Response:
 @operation(scope=Scope.READ, answers=ModelDetailOut, refuses=["unknown_model"])
 def read_model(request: Request, model: str) -> Response:
     """Read a registered model."""
+    return _detail(model_named(model))
+
+
+@operation(
+    scope=Scope.PROMOTE,
+    takes=GroupIn,
+    answers=ModelDetailOut,
+    refuses=["unknown_model", "invalid_name", "invalid_policy"],
+)
+def choose_group(request: Request, model: str) -> Response:
+    """Let a model belong to a group, and inherit its policy; or to none."""
     found = model_named(model)
-    prefetch_related_objects([found], "aliases__version")
-    return Response(ModelDetailOut(found).data)
+    group = checked(GroupIn, request.data)["group"]
+    return _detail(set_group(model=found, group=group, actor=request.user))
 
 
 class SearchIn(serializers.Serializer):
     """What a list of names is narrowed by."""
 
     search = serializers.CharField(default="", allow_blank=True)
+
+
+def _detail(model: RegisteredModel) -> Response:
+    prefetch_related_objects([model], "aliases__version")
+    return Response(ModelDetailOut(model).data)

@@ -14,6 +14,7 @@ from registry.api import (
     ledger,
     openapi,  # noqa: F401  registers itself with the generator
     policies,
+    policy_scopes,
     registered_models,
     tokens,
     upgrades,
@@ -39,6 +40,13 @@ DELIVERY = f"{WEBHOOK}/deliveries/<int:delivery>"
 urlpatterns = [
     path("models", endpoint(get=registered_models.list_models, post=registered_models.register)),
     path(MODEL, endpoint(get=registered_models.read_model)),
+    path(f"{MODEL}/group", endpoint(put=registered_models.choose_group)),
+    path(
+        f"{MODEL}/policy",
+        endpoint(
+            put=policy_scopes.set_policy_for_model, delete=policy_scopes.unset_policy_for_model
+        ),
+    ),
     path(
         f"{MODEL}/versions",
         endpoint(get=versions.list_versions, post=versions.upload_version),
@@ -56,7 +64,11 @@ urlpatterns = [
     path(ALIAS, endpoint(get=aliases.read_alias)),
     path(f"{ALIAS}/history", endpoint(get=aliases.list_alias_moves)),
     path(f"{ALIAS}/gate", endpoint(get=aliases.read_gate)),
-    path(f"{ALIAS}/policy", endpoint(put=aliases.choose_policy)),
+    path(
+        f"{ALIAS}/policy",
+        endpoint(put=aliases.choose_policy, delete=policy_scopes.unset_policy_for_alias),
+    ),
+    path(f"{ALIAS}/effective-policy", endpoint(get=policy_scopes.read_effective_policy)),
     path(f"{ALIAS}/pins", endpoint(post=aliases.pin_evaluation_set)),
     path(
         f"{ALIAS}/pins/<slug:evaluation_set>",
@@ -83,6 +95,21 @@ urlpatterns = [
     path(
         "policies/<slug:policy>/revisions/<int:revision>",
         endpoint(get=policies.read_policy_revision),
+    ),
+    path("policies/schema", endpoint(get=policies.read_policy_schema)),
+    path("policies/choices", endpoint(get=policy_scopes.list_policy_choices)),
+    path(
+        "policies/everything/<slug:task>",
+        endpoint(
+            put=policy_scopes.set_policy_for_everything,
+            delete=policy_scopes.unset_policy_for_everything,
+        ),
+    ),
+    path(
+        "policies/groups/<slug:task>/<slug:group>",
+        endpoint(
+            put=policy_scopes.set_policy_for_group, delete=policy_scopes.unset_policy_for_group
+        ),
     ),
     path("upgrades", endpoint(get=upgrades.list_upgrades, post=upgrades.open_upgrade)),
     path(UPGRADE, endpoint(get=upgrades.read_upgrade)),

@@ -98,7 +98,7 @@ def require_policy(document: Any, places: Places | None = None) -> Task:
             return _require_meaning(document)
         except PolicyError as exc:
             problems = [problem_of(exc)]
-    raise InvalidPolicyError.of(_located(problems, places))
+    raise InvalidPolicyError.of(located(problems, places))
 
 
 def schema_problems(document: Any) -> list[Problem]:
@@ -116,15 +116,7 @@ def problem_of(exc: PolicyError) -> Problem:
     return Problem(exc.path, str(exc).removeprefix(f"{exc.path}: "))
 
 
-def _require_meaning(document: Mapping[str, Any]) -> Task:
-    if "inherits" in document:
-        return parse_layer(document)
-    policy = parse_policy(document)
-    require_caught(policy)
-    return policy.task
-
-
-def _located(problems: Iterable[Problem], places: Places | None) -> list[Problem]:
+def located(problems: Iterable[Problem], places: Places | None) -> list[Problem]:
     """Return the problems with their places, in the order of the text."""
     if places is None:
         return list(problems)
@@ -133,6 +125,14 @@ def _located(problems: Iterable[Problem], places: Places | None) -> list[Problem
         line, column = places.place_of(problem.path)
         found.append(replace(problem, line=line, column=column))
     return sorted(found, key=lambda p: (p.line, p.column))
+
+
+def _require_meaning(document: Mapping[str, Any]) -> Task:
+    if "inherits" in document:
+        return parse_layer(document)
+    policy = parse_policy(document)
+    require_caught(policy)
+    return policy.task
 
 
 def _too_deep(document: Any) -> str | None:

@@ -10,6 +10,7 @@ from registry.upgrades.models import (
     AliasGate,
     Check,
     EvaluationPin,
+    PolicyChoice,
     PolicyRevision,
     Upgrade,
     Waiver,
@@ -109,6 +110,11 @@ def policy_referred(reference: str) -> PolicyRevision:
         UnknownObjectError: it names nothing.
     """
     return policy_revision(*split_numbered(reference))
+
+
+def policy_choices() -> QuerySet[PolicyChoice]:
+    """Return what is set for every scope, with its policy."""
+    return PolicyChoice.objects.select_related("policy_revision__policy", "model", "alias__model")
 
 
 def versions_with_upgrades(model: RegisteredModel) -> QuerySet[ModelVersion]:

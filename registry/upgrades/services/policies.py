@@ -28,7 +28,13 @@ from registry.core.errors import (
     noting_refusal,
 )
 from registry.upgrades.models import Policy, PolicyChoice, PolicyRevision
-from registry.upgrades.policy_problems import InvalidPolicyError, Problem, require_policy
+from registry.upgrades.policy_problems import (
+    InvalidPolicyError,
+    Places,
+    Problem,
+    located,
+    require_policy,
+)
 from registry.upgrades.policy_text import read_written
 
 Scope = PolicyChoice.Scope
@@ -174,8 +180,15 @@ def effective_policies(model: RegisteredModel) -> dict[int, EffectivePolicy]:
     }
 
 
-def policy_if_set(*, place: Place, document: Mapping[str, Any]) -> EffectivePolicy:
+def policy_if_set(
+    *, place: Place, document: Mapping[str, Any], places: Places | None = None
+) -> EffectivePolicy:
     """Return what would hold for a scope, were this policy set for it; the layer has no revision.
+
+    Args:
+        place: the scope.
+        document: a policy, whole or inheriting the rest.
+        places: where it is written; None where it came as an object.
 
     Raises:
         InvalidInputError: it is for another task, or what would hold is no policy.
@@ -192,7 +205,7 @@ def policy_if_set(*, place: Place, document: Mapping[str, Any]) -> EffectivePoli
     except PolicyError as exc:
         part = exc.path.partition("[")[0]
         problem = Problem(part, f"what would hold for {place} is no policy: {exc}")
-        raise InvalidPolicyError.of([problem]) from exc
+        raise InvalidPolicyError.of(located([problem], places)) from exc
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from tests.registry.api.conftest import Api, refusal
 
 SAMPLES = {"slug": "nothing", "int": "987654321"}
 
-PUBLIC = {"schemas/manifest", "schema"}
+PUBLIC = {"schemas/manifest", "policies/schema", "schema"}
 """What anybody may read: documents that say nothing about this installation."""
 
 READING_POSTS = ("/search", "/verify")
@@ -21,6 +21,7 @@ READING_POSTS = ("/search", "/verify")
 MOVING = (
     *("/promote", "/rollback", "/policy", "/pins", "/pins/nothing"),
     *("/approve", "/reject", "/grant", "/approvals"),
+    *("policies/everything/nothing", "policies/groups/nothing/nothing", "/group"),
 )
 """Whoever may move what serves, or what guards it, or decides on it."""
 

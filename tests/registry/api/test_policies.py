@@ -5,6 +5,8 @@ import pytest
 from compat.policy import Task
 from compat.policy_defaults import DEFAULTS
 from registry.upgrades.models import Policy
+from registry.upgrades.policy_problems import schema
+from registry.upgrades.policy_text import read_policy_text, write_policy_text
 from tests.builders import registry as make
 from tests.registry.api.conftest import refusal
 
@@ -103,11 +105,120 @@ def test_the_defaults_are_those_that_new_aliases_get(api):
     assert found == {task.value: document for task, document in DEFAULTS.items()}
 
 
-def test_a_document_is_verified_without_being_kept(api):
-    good = api.post("policies/verify", document=make.a_policy_document())
-    bad = api.post("policies/verify", document=make.a_policy_document() | {"rules": []})
+def test_a_text_becomes_a_revision_and_is_kept_as_it_is(api):
+    text = "# Ask Ann.\n" + write_policy_text(make.a_policy_document())
 
-    assert good.json() == {"verified": True, "task": "classification", "code": "", "detail": ""}
-    assert (bad.json()["verified"], bad.json()["code"]) == (False, "invalid_policy")
-    assert "rules" in bad.json()["detail"]
+    made = api.post("policies", name="strict", text=text)
+
+    assert made.status_code == 201
+    assert made.json()["text"] == text
+    assert made.json()["document"] == read_policy_text(text)
+    assert api.get("policies/strict/revisions/1").json() == made.json()
+
+
+def test_a_document_has_no_text(api):
+    made = api.post("policies", name="strict", document=make.a_policy_document()).json()
+
+    assert made["text"] == ""
+
+
+def test_a_policy_comes_as_a_document_or_as_text(api):
+    document = make.a_policy_document()
+
+    for body in ({}, {"document": document, "text": "task: classification"}):
+        assert refusal(api.post("policies", name="strict", **body)) == (400, "invalid_input")
+        assert refusal(api.post("policies/verify", **body)) == (400, "invalid_input")
+
+
+def test_what_is_wrong_with_a_text_is_told_with_its_line(api):
+    response = api.post("policies", name="strict", text="task: classification\ntask: embedding\n")
+
+    assert refusal(response) == (400, "invalid_policy")
+    assert response.json()["detail"].startswith("line 2, column 1: ")
     assert not Policy.objects.exists()
+
+
+def test_a_document_is_verified_without_being_kept(api):
+    good = api.post("policies/verify", document=make.a_policy_document()).json()
+    bad = api.post("policies/verify", document=make.a_policy_document() | {"rules": []}).json()
+
+    assert good == {
+        "verified": True,
+        "task": "classification",
+        "code": "",
+        "detail": "",
+        "line": None,
+        "path": "",
+        "problems": [],
+        "effective_policy": None,
+    }
+    assert (bad["verified"], bad["code"], bad["path"]) == (False, "invalid_policy", "rules")
+    assert bad["line"] is None
+    assert not Policy.objects.exists()
+
+
+def test_a_text_is_verified_and_every_problem_has_its_place(api):
+    text = "task: classification\nconfidence: 95\nrules: []\nfirst_version: []\n"
+
+    found = api.post("policies/verify", text=text).json()
+
+    assert [(one["line"], one["path"]) for one in found["problems"]] == [
+        (2, "confidence"),
+        (3, "rules"),
+        (4, "first_version"),
+    ]
+    assert (found["line"], found["path"]) == (2, "confidence")
+    assert "line 3, column 1: rules: " in found["detail"]
+
+
+def test_what_would_hold_for_an_alias_is_told(api):
+    alias = make.an_alias(make.a_model("digits"))
+    text = "task: classification\ninherits: true\nlevel: none\n"
+    asked = {"model": "digits", "alias": alias.name}
+
+    found = api.post("policies/verify", text=text, **asked).json()
+    effective = found["effective_policy"]
+
+    assert found["verified"]
+    assert effective["level"] == "none"
+    assert effective["origins"]["level"] == "alias digits@production"
+    assert effective["origins"]["confidence"] == "everything classification"
+    assert [layer["policy"] for layer in effective["layers"]] == ["default-classification:1", None]
+    assert {rule["effect"] for rule in effective["rules"] if rule["part"] == "rules"} == {
+        "not_at_this_level"
+    }
+    assert api.get(f"models/digits/aliases/{alias.name}/effective-policy").json()["level"] == (
+        "backward"
+    )
+
+
+def test_what_would_not_hold_there_is_told_with_its_line(api):
+    make.a_model("digits")
+    text = "task: classification\ninherits: true\nwithout: [gone]\n"
+
+    found = api.post("policies/verify", text=text, model="digits").json()
+    other = api.post(
+        "policies/verify", text="task: embedding\ninherits: true\n", model="digits"
+    ).json()
+
+    assert (found["verified"], found["line"], found["path"]) == (False, 3, "without")
+    assert "'gone'" in found["detail"]
+    assert (other["verified"], other["code"]) == (False, "task_mismatch")
+
+
+def test_verifying_for_a_place_that_is_not_there(api):
+    text = "task: classification\ninherits: true\n"
+    make.a_model("digits")
+
+    def verify(**place):
+        return refusal(api.post("policies/verify", text=text, **place))
+
+    assert verify(model="gone") == (404, "unknown_model")
+    assert verify(model="digits", alias="gone") == (404, "unknown_alias")
+    assert verify(alias="production") == (400, "invalid_input")
+
+
+def test_the_schema_is_served_to_anybody(client, db):
+    served = client.get("/api/v1/policies/schema").json()
+
+    assert served == schema()

@@ -8,6 +8,7 @@ from registry.catalog.models import RegisteredModel
 from registry.catalog.services.register_version import Parent
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.models import Gallery
+from registry.upgrades.services.policies import set_policy
 from tests.builders import registry as make
 from tests.builders.waivers import a_waived_promotion
 
@@ -45,6 +46,11 @@ def pin():
     make.a_pin(make.an_alias(the_model()), make.a_set_revision())
 
 
+def choice():
+    alias, revision = make.an_alias(make.a_model()), make.a_policy_revision()
+    set_policy(alias=alias, revision=revision, actor=make.a_user())
+
+
 def outputs():
     version = the_model().versions.first() or make.a_version(the_model())
     request_outputs(version=version, revision=make.a_set_revision())
@@ -73,10 +79,11 @@ LISTS = {
     "models/digits/aliases/production": (waived, 9),
     "models/digits/aliases/production/history": (move, 3),
     "models/digits/aliases/production/waivers": (waived, 3),
-    "models/digits/aliases/production/gate": (pin, 6),
+    "models/digits/aliases/production/gate": (pin, 5),
     "evaluation-sets": (make.a_set_revision, 2),
     "evaluation-sets/faces": (revision, 3),
     "policies": (make.a_policy_revision, 2),
+    "policies/choices": (choice, 2),
     "upgrades": (make.a_judged_upgrade, 2),
     "galleries": (gallery, 2),
     "galleries/faces": (segment, 5),
