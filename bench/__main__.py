@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-BENCHMARKS = ("evaluation", "catalog", "cutover", "search")
+BENCHMARKS = ("evaluation", "catalog", "cutover", "search", "adapters")
 
 
 def main(arguments: list[str]) -> int:

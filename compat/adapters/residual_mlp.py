@@ -13,7 +13,7 @@ HIDDEN = 256
 """Width of the hidden layer, as in arXiv 2509.23471."""
 
 EPOCHS, BATCH, RATE, DECAY = 200, 256, 1e-3, 1e-2
-"""Longest training, rows of a step, learning rate and weight decay of AdamW (chosen on digits)."""
+"""Longest training, rows of a step, learning rate and weight decay of AdamW (chosen)."""
 
 PATIENCE = 20
 """Epochs without a better watched error before it stops (chosen)."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("workers/artifacts", "workers/runners", "workers")
-PIPELINES = ("compute_outputs", "embed_batch", "encode_requests")
+PIPELINES = ("compute_outputs", "embed_batch", "encode_requests", "fit_adapter")
 RAISED = re.compile(r"""(?:PermanentError\(|"code": |_mismatch\()\s*"([a-z_]+)",?""")
 ELSEWHERE = {
     "missing_label": "an argument of complete",

@@ -1,7 +1,10 @@
 """Fit on paired outputs, choose, append, and never promise what the graph does not do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from tests.builders import toy
 from workers.artifacts import inspect_set
@@ -95,7 +98,8 @@ def test_a_graph_that_does_something_else_than_the_map_is_refused(tmp_path, monk
     real = fit_adapter.append_adapter
 
     def wrong(data, output, adapter, *, unit_length):
-        return real(data, output, adapter, unit_length=not unit_length)
+        nudged = replace(adapter, linear=adapter.linear + 1e-4 * torch.eye(12).flip(0))
+        return real(data, output, nudged, unit_length=unit_length)
 
     monkeypatch.setattr(fit_adapter, "append_adapter", wrong)
 
