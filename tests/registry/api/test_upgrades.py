@@ -60,7 +60,7 @@ def test_an_upgrade_shows_its_verdict_with_every_rule(api, alias, outcome):
     assert (verdict["kind"], verdict["outcome"]) == ("comparison", outcome)
     assert verdict["policy"] == "default-classification:1"
     rules = [result["rule"] for result in verdict["results"]]
-    assert rules == ["null test", "negative flips", "accuracy kept"]
+    assert rules == ["null test", "planted regression", "negative flips", "accuracy kept"]
     assert verdict["fingerprint_sha256"] == upgrade.verdict.fingerprint_sha256
     assert verdict["comparisons"] == upgrade.verdict.comparisons
     assert len(verdict["comparisons"]) == (outcome is not Outcome.ERRORED)
