@@ -23,6 +23,9 @@ SEED = 20110
 BLOCK_BYTES = 64 * 2**20
 """Chosen: memory that the resampled weights may take at a time."""
 
+MEASURES_BYTES = 512 * 2**20
+"""Chosen: memory that the sums and counts of measures taken together may take."""
+
 MIN_CLUSTERS = 8
 """Fewer independent contributions get no bounds: 2 ** -8 is the first power of a half below 0.005,
 so with fewer even a unanimous sign test could not reach the highest of ``LEVELS``."""
@@ -216,6 +219,11 @@ def bounds_of_means(
     """
     if not measures:
         return []
+    options = {"levels": levels, "resamples": resamples, "seed": seed, "block_bytes": block_bytes}
+    together = max(1, MEASURES_BYTES // (16 * max(1, len(measures[0].values))))
+    if len(measures) > together:
+        parts = (measures[at : at + together] for at in range(0, len(measures), together))
+        return [one for part in parts for one in bounds_of_means(part, clusters, **options)]
     sums, counts = _by_cluster(measures, clusters)
     means = np.empty((resamples, len(measures)))
     start = 0

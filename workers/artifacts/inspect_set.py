@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.artifacts.stored import CanonicalSet
+from workers.artifacts.stored import CLASS, CanonicalSet
 from workers.artifacts.tables import Table
 from workers.artifacts.upload import complete, open_table, read_ids, read_inputs, require_column
 from workers.errors import PermanentError
@@ -23,9 +23,6 @@ MAX_CLASSES = 50_000
 MAX_SLICE_VALUES = 50
 MAX_SLICES = 50
 """Slice columns (chosen): each is measured on its own."""
-
-CLASS = "class"
-"""Stands for the true class in the names of slices, so no column may be called so."""
 
 
 def main(job: dict[str, Any], folder: Path, report: Callable[[int, int], None]) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 SLICE = "slice:"
 
+CLASS = "class"
+"""Stands for the true class in the names of slices, so no column may be called so."""
+
 
 @dataclass(frozen=True)
 class CanonicalSet:

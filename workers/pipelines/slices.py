@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.artifacts.inspect_set import CLASS
-from workers.artifacts.stored import CanonicalSet
+from workers.artifacts.stored import CLASS, CanonicalSet
 from workers.errors import PermanentError
 
 MAX_CROSSED = 500

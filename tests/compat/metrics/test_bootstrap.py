@@ -135,6 +135,16 @@ def test_measures_are_summarised_together_as_they_are_alone():
         assert alone.mean == shared.value
 
 
+def test_measures_that_do_not_fit_together_are_taken_in_turn(monkeypatch):
+    measures = [a_difference(seed=seed) for seed in range(5)]
+    together = bounds_of_means(measures)
+    monkeypatch.setattr("compat.metrics.bootstrap.MEASURES_BYTES", 2 * 16 * 400)
+
+    for alone, shared in zip(bounds_of_means(measures), together, strict=True):
+        assert alone.spread == pytest.approx(shared.spread)
+        assert alone.bounds["upper"] == pytest.approx(shared.bounds["upper"])
+
+
 def test_the_same_seed_gives_the_same_bounds_in_blocks_of_any_size():
     measure = a_difference()
 
