@@ -10,7 +10,7 @@ from workers.indexing import choice
 from workers.indexing.choice import Kind
 from workers.indexing.faiss_approximate import FaissApproximate
 from workers.indexing.faiss_flat import FaissFlat, metric_of
-from workers.indexing.protocol import Distance, Vectors
+from workers.indexing.protocol import Vectors
 
 BLOCK_ROWS = 10_000
 """Rows that are added between two reports."""

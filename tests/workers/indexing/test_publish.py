@@ -5,23 +5,29 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import faiss
 import numpy as np
 import pytest
 
 from workers.errors import PermanentError
+from workers.indexing.build import approximate
+from workers.indexing.choice import Kind
 from workers.indexing.faiss_flat import FaissFlat
 from workers.indexing.protocol import Distance
 from workers.indexing.publish import INDEX_FILE, read_index, write_index
 
 INNER = Distance.INNER_PRODUCT
+kinds = pytest.mark.parametrize("kind", list(Kind))
 
 
-def an_index(rows=50, dimension=8, distance=INNER):
+def an_index(rows=50, dimension=8, distance=INNER, kind=Kind.FLAT):
     index = FaissFlat(dimension, distance)
     index.add(np.random.default_rng(1).normal(size=(rows, dimension)).astype(np.float32))
-    return index
+    if kind is Kind.FLAT:
+        return index
+    return approximate(index, kind, lambda block: None, held_back=np.arange(0))
 
 
 def code_of_reading(path, digest, dimension=8, distance=INNER):
@@ -30,9 +36,10 @@ def code_of_reading(path, digest, dimension=8, distance=INNER):
     return refused.value.code
 
 
+@kinds
 @pytest.mark.parametrize("distance", [INNER, Distance.EUCLIDEAN])
-def test_what_was_written_is_read(tmp_path, distance):
-    index = an_index(distance=distance)
+def test_what_was_written_is_read(tmp_path, distance, kind):
+    index = an_index(distance=distance, kind=kind)
 
     written = write_index(index, tmp_path)
     read = read_index(tmp_path / INDEX_FILE, digest=written.sha256, dimension=8, distance=distance)
@@ -40,7 +47,34 @@ def test_what_was_written_is_read(tmp_path, distance):
     assert written.rows == 50
     assert written.sha256 == hashlib.sha256((tmp_path / INDEX_FILE).read_bytes()).hexdigest()
     np.testing.assert_array_equal(read.vectors(), index.vectors())
+    queries = index.vectors()[:5] * np.float32(1.01)
+    for found, expected in zip(read.search(queries, 7), index.search(queries, 7), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert read.kind is kind
     assert [path.name for path in tmp_path.iterdir()] == [INDEX_FILE]
+
+
+@kinds
+def test_what_is_read_is_mapped_and_outlives_its_name(tmp_path, kind):
+    """The rows are no private memory of the process, and a mapped file may be unlinked."""
+    index = an_index(rows=8000, dimension=256, kind=kind)
+    queries = index.vectors()[:3]
+    written, expected = write_index(index, tmp_path), index.search(queries, 5)
+    del index
+    before = private_bytes()
+
+    read = read_index(tmp_path / INDEX_FILE, digest=written.sha256, dimension=256, distance=INNER)
+    (tmp_path / INDEX_FILE).unlink()
+    found = read.search(queries, 5)
+
+    assert private_bytes() - before < 8000 * 256 * 4 / 2
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def private_bytes():
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("RssAnon:")[1].split()[0])
 
 
 def test_the_same_rows_are_the_same_bytes(tmp_path):
@@ -63,8 +97,9 @@ def test_an_index_that_is_there_is_never_written_over(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_any_changed_byte_is_found_before_faiss_reads_it(tmp_path, monkeypatch):
-    written = write_index(an_index(), tmp_path)
+@kinds
+def test_any_changed_byte_is_found_before_faiss_reads_it(tmp_path, monkeypatch, kind):
+    written = write_index(an_index(kind=kind), tmp_path)
     path = tmp_path / INDEX_FILE
     whole = path.read_bytes()
     monkeypatch.setattr(faiss, "read_index", lambda *_: pytest.fail("FAISS saw damaged bytes"))
@@ -103,16 +138,17 @@ def test_a_missing_file_is_named_so(tmp_path):
     assert code_of_reading(tmp_path / INDEX_FILE, "0" * 64) == "index_missing"
 
 
-def test_an_index_of_another_dimension_metric_or_kind_is_refused(tmp_path):
-    written = write_index(an_index(), tmp_path)
+@kinds
+def test_an_index_of_another_dimension_metric_or_kind_is_refused(tmp_path, kind):
+    written = write_index(an_index(kind=kind), tmp_path)
     path = tmp_path / INDEX_FILE
-    tree = faiss.IndexHNSWFlat(8, 4)
-    faiss.write_index(tree, str(tmp_path / "tree"))
-    digest = hashlib.sha256((tmp_path / "tree").read_bytes()).hexdigest()
+    hashes = faiss.IndexLSH(8, 16)
+    faiss.write_index(hashes, str(tmp_path / "hashes"))
+    digest = hashlib.sha256((tmp_path / "hashes").read_bytes()).hexdigest()
 
     assert code_of_reading(path, written.sha256, dimension=9) == "index_corrupt"
     assert code_of_reading(path, written.sha256, distance=Distance.EUCLIDEAN) == "index_corrupt"
-    assert code_of_reading(tmp_path / "tree", digest) == "index_corrupt"
+    assert code_of_reading(tmp_path / "hashes", digest) == "index_corrupt"
 
 
 def test_a_file_cannot_make_faiss_allocate_more_than_its_own_size(tmp_path):
