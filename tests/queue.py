@@ -17,8 +17,8 @@ class Queue:
         self.sent: deque[tuple[dispatch.TaskName, tuple]] = deque()
         self._capture = capture
 
-    def put(self, name: dispatch.TaskName, args: tuple) -> None:
-        """Take the place of sending to the broker."""
+    def put(self, name: dispatch.TaskName, args: tuple, delay_s: float = 0) -> None:
+        """Take the place of sending to the broker; nothing is kept waiting here."""
         self.sent.append((name, args))
 
     def act(self, function: Callable[..., Any], **kwargs: Any) -> Any:

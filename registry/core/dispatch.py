@@ -23,6 +23,7 @@ class TaskName(StrEnum):
     INSERT_ITEMS = "insert_items"
     SEAL_SEGMENT = "seal_segment"
     FAN_OUT_EVENTS = "fan_out_events"
+    BACKFILL = "backfill"
     DELIVER_WEBHOOK = "deliver_webhook"
     SWEEP = "sweep"
 
@@ -43,16 +44,20 @@ def queue_of(name: TaskName) -> str:
     return "control" if name in CONTROL else "compute"
 
 
-def send_on_commit(name: TaskName, *args: int | str) -> None:
+def send_on_commit(name: TaskName, *args: int | str, delay_s: float = 0) -> None:
     """Queue ``name`` once the surrounding transaction commits; send ids, never objects.
 
     A broker that does not answer loses nothing: the row waits, and the sweeper asks again.
     """
-    transaction.on_commit(partial(_send, name, args))
+
+    Args:
+        delay_s: how long a worker keeps it before it begins; the row must say so as well, since
+            the sweeper and a broker that delivers again know nothing of it.
+    transaction.on_commit(partial(_send, name, args, delay_s))
 
 
-def _send(name: TaskName, args: tuple[int | str, ...]) -> None:
+def _send(name: TaskName, args: tuple[int | str, ...], delay_s: float = 0) -> None:
     try:
-        current_app.send_task(name, args=args, queue=queue_of(name))
+        current_app.send_task(name, args=args, queue=queue_of(name), countdown=delay_s or None)
     except OperationalError as exc:
         log.warning("%s%s waits for the sweeper: %s", name, args, exc)

@@ -111,9 +111,9 @@ def fail(model: type[Work], claim: Claim, code: str, detail: str, **changes: Any
     )
 
 
-def give_up_lost(model: type[Work], **changes: Any) -> int:
+def give_up_lost(model: type[Work], only: Q = Q(), **changes: Any) -> int:  # noqa: B008 - constant
     """Fail work whose last permitted attempt was lost; return how many rows."""
-    spent = model.objects.filter(LOST, attempt__gte=F("attempt_limit"))
+    spent = model.objects.filter(LOST, only, attempt__gte=F("attempt_limit"))
     return spent.update(
         work_state=WorkState.FAILED,
         lease_until=None,

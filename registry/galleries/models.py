@@ -1,4 +1,4 @@
-"""Which encoder answers which index: galleries, segments, immutable views, items, cutovers."""
+"""Which encoder answers which index: galleries, segments, views, items, cutovers, backfills."""
 
 from django.conf import settings
 from django.db import models
@@ -144,11 +144,18 @@ class InsertBatch(Work):
         verbose_name_plural = "insert batches"
 
     def __str__(self) -> str:
+    backfill = models.ForeignKey(
+        "Backfill", models.PROTECT, null=True, blank=True, related_name="batches"
+    )
         return f"{self.gallery} batch {self.pk}"
 
 
 class Item(models.Model):
-    """One item: its external id and where its vector lies. What has no row is no item."""
+    """One item: its external id and where its vector lies. What has no row is no item.
+
+    A backfill writes a new row for each item that it moves. ``input_batch`` and ``input_row`` say
+    where the input of such a row lies; empty, it lies in the upload of its own batch, if any.
+    """
 
     gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="items")
     segment = models.ForeignKey(Segment, models.PROTECT, related_name="items")
@@ -164,6 +171,10 @@ class Item(models.Model):
             models.UniqueConstraint(
                 fields=["gallery", "external_id"],
                 condition=Q(removed_at_revision=None),
+    input_batch = models.ForeignKey(
+        InsertBatch, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    input_row = models.PositiveIntegerField(null=True, blank=True)
                 name="one_live_item_per_id",
             ),
             models.UniqueConstraint(fields=["batch", "row"], name="one_item_per_row"),
@@ -175,3 +186,69 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class Backfill(Work):
+    """Re-embedding of items whose vectors another version made; the work is its next step.
+
+    Every position of the order that was drawn up is moved, skipped or failed, once.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        PAUSED = "paused"
+        STOPPED = "stopped"
+        DONE = "done"
+        SUPERSEDED = "superseded"
+
+    class Order(models.TextChoices):
+        RANDOM = "random"
+        OLDEST = "oldest"
+        PREDICTED_GAIN = "predicted_gain"
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="backfills")
+    encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    epoch = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    order = models.CharField(max_length=14, choices=Order, default=Order.RANDOM)
+    order_note = models.CharField(max_length=500, blank=True)
+    order_digest = models.CharField(max_length=64, blank=True)
+    rate_limit_per_s = models.FloatField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    group_rows = models.PositiveIntegerField()
+    total = models.PositiveIntegerField()
+    moved = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    failures = models.JSONField(default=list, blank=True)
+    busy_s = models.FloatField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery"],
+                condition=Q(state__in=["running", "paused"]),
+                name="one_open_backfill",
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=F("moved") + F("skipped") + F("failed")),
+                name="no_position_is_handled_twice",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} backfill {self.pk}"
+
+    @property
+    def handled(self) -> int:
+        """How many positions of the order are behind it: where the next step begins."""
+        return self.moved + self.skipped + self.failed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still move items."""
+        return self.state in {self.State.RUNNING, self.State.PAUSED}

@@ -12,7 +12,15 @@ from django.db.models.functions import Coalesce
 
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.errors import UnknownObjectError
-from registry.galleries.models import Gallery, InsertBatch, Item, Segment, View, ViewSegment
+from registry.galleries.models import (
+    Backfill,
+    Gallery,
+    InsertBatch,
+    Item,
+    Segment,
+    View,
+    ViewSegment,
+)
 from registry.galleries.services.insert import segment_store
 
 BATCHES_AT_ONCE = 100
@@ -246,5 +254,94 @@ def stored_vectors(gallery: Gallery) -> dict[str, Any]:
         path = segment_store(gallery.pk, batch.segment_id).verified_path(batch.chunk_digest)
         sha.update(batch.chunk_digest.encode())
         rows += batch.rows
+@dataclass(frozen=True)
+class StoredInput:
+    """A live item of another version, and where its input lies."""
+
+    item_id: int
+    external_id: str
+    upload_digest: str
+    row: int
+
+
+def moved_items_at(
+    gallery_id: int, places: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], str]:
+    """Return the external ids of what a backfill has moved away from these places.
+
+    It is the same item where its input is the same; one that was removed is in no other place.
+    """
+    by_batch: dict[int, list[int]] = {}
+    for batch_id, row in places:
+        by_batch.setdefault(batch_id, []).append(row)
+    asked = Q()
+    for batch_id, rows in by_batch.items():
+        asked |= Q(batch=batch_id, row__in=rows)
+    removed = {
+        (batch or own_batch, own_row if row is None else row): ((own_batch, own_row), external_id)
+        for own_batch, own_row, batch, row, external_id in Item.objects.filter(asked).values_list(
+            "batch", "row", "input_batch", "input_row", "external_id"
+        )
+    }
+    live = Item.objects.filter(
+        gallery=gallery_id,
+        external_id__in=[external_id for _, external_id in removed.values()],
+        removed_at_revision=None,
+        input_batch__isnull=False,
+    )
+    kept = {}
+    for source in live.values_list("input_batch", "input_row"):
+        if source in removed:
+            place, external_id = removed[source]
+            kept[place] = external_id
+    return kept
+
+
+def to_backfill(gallery: Gallery) -> QuerySet[Item]:
+    """Return the live items whose vectors are not of the live encoder."""
+    encoder = gallery.live_view.encoder_id
+    return Item.objects.filter(gallery=gallery, removed_at_revision=None).exclude(
+        segment__producer=encoder
+    )
+
+
+def with_inputs(items: QuerySet[Item]) -> QuerySet[Item]:
+    """Return those whose inputs are stored; who handed in a vector kept its input."""
+    return items.filter(Q(batch__upload__isnull=False) | Q(input_batch__isnull=False))
+
+
+def stored_inputs(encoder_id: int, item_ids: Sequence[int]) -> list[StoredInput]:
+    """Return where the inputs lie of those that are still live and not of that encoder."""
+    found = with_inputs(Item.objects.filter(pk__in=item_ids, removed_at_revision=None)).exclude(
+        segment__producer=encoder_id
+    )
+    rows = found.values_list(
+        "pk", "external_id", "row", "batch__upload", "input_row", "input_batch__upload"
+    )
+    by_id = {
+        pk: StoredInput(pk, external_id, source or upload, row if at is None else at)
+        for pk, external_id, row, upload, at, source in rows
+    }
+    return [by_id[pk] for pk in item_ids if pk in by_id]
+
+
+def backfills_of(gallery: Gallery) -> QuerySet[Backfill]:
+    """Return the backfills of a gallery, newest first."""
+    return gallery.backfills.select_related("gallery", "encoder__model", "created_by")
+
+
+def backfill_numbered(gallery: Gallery, pk: int) -> Backfill:
+    """Return a backfill of a gallery, or raise UnknownObjectError."""
+    found = backfills_of(gallery).filter(pk=pk).first()
+    if found is None:
+        raise UnknownObjectError(f"no backfill {pk} in {gallery}", code="unknown_backfill")
+    return found
+
+
+def open_backfill(gallery: Gallery) -> Backfill | None:
+    """Return the backfill of a gallery that may still move items."""
+    return backfills_of(gallery).filter(state__in=["running", "paused"]).first()
+
+
         size_bytes += path.stat().st_size
     return {"vectors": rows, "bytes": size_bytes, "sha256": sha.hexdigest()}

@@ -4,6 +4,7 @@ from importlib import import_module
 
 for _name in (
     "advance_upgrades",
+    "backfill",
     "check",
     "compare",
     "compute_outputs",

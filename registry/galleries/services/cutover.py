@@ -14,6 +14,7 @@ from registry.galleries.models import Cutover, Gallery, Segment, View, ViewSegme
 
 
 def plan_for(gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str]) -> CutoverPlan:
+from registry.galleries.services.steer_backfill import supersede_backfill
     """Plan which segments ``encoder`` may query; reads one row a segment, no item."""
     held = gallery.segments.filter(live_items__gt=0).order_by("number")
     segments = [HeldSegment(s.pk, s.producer_id, s.live_items) for s in held]
@@ -61,6 +62,7 @@ def open_view(
         dimension=output["dimension"],
         distance=output["distance"],
         work_state=WorkState.DONE,
+    supersede_backfill(gallery)
     )
     view = View.objects.create(
         gallery=gallery,

@@ -1,19 +1,24 @@
-"""Find lost batches and unsealed segments and ask for them again."""
+"""Find lost batches, unsealed segments and waiting backfills and ask for them again."""
+
+from django.db.models import Q
 
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.galleries.models import InsertBatch, Segment
+from registry.galleries.models import Backfill, InsertBatch, Segment
+from registry.galleries.services.backfill_steps import DUE
 
 
 def sweep() -> int:
     """Resend what nobody holds; return how many were resent."""
     leases.give_up_lost(InsertBatch)
     leases.give_up_lost(Segment)
+    leases.give_up_lost(Backfill, Q(state="running"), state=Backfill.State.PAUSED)
     unsealed = Segment.objects.filter(state=Segment.State.SEALED)
     sent = 0
     for name, ids in (
         (TaskName.INSERT_ITEMS, leases.waiting(InsertBatch.objects.all())),
         (TaskName.SEAL_SEGMENT, leases.waiting(unsealed)),
+        (TaskName.BACKFILL, leases.waiting(Backfill.objects.filter(DUE))),
     ):
         for pk in ids:
             send_on_commit(name, pk)
