@@ -22,8 +22,8 @@ class TaskName(StrEnum):
     ADVANCE_UPGRADES = "advance_upgrades"
     INSERT_ITEMS = "insert_items"
     SEAL_SEGMENT = "seal_segment"
-    FAN_OUT_EVENTS = "fan_out_events"
     BACKFILL = "backfill"
+    FAN_OUT_EVENTS = "fan_out_events"
     DELIVER_WEBHOOK = "deliver_webhook"
     SWEEP = "sweep"
 
@@ -48,11 +48,11 @@ def send_on_commit(name: TaskName, *args: int | str, delay_s: float = 0) -> None
     """Queue ``name`` once the surrounding transaction commits; send ids, never objects.
 
     A broker that does not answer loses nothing: the row waits, and the sweeper asks again.
-    """
 
     Args:
         delay_s: how long a worker keeps it before it begins; the row must say so as well, since
             the sweeper and a broker that delivers again know nothing of it.
+    """
     transaction.on_commit(partial(_send, name, args, delay_s))
 
 

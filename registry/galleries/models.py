@@ -136,6 +136,9 @@ class InsertBatch(Work):
     segment = models.ForeignKey(Segment, models.PROTECT, null=True, related_name="batches")
     chunk_digest = models.CharField(max_length=64, blank=True)
     rows = models.PositiveIntegerField(default=0)
+    backfill = models.ForeignKey(
+        "Backfill", models.PROTECT, null=True, blank=True, related_name="batches"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 
@@ -144,9 +147,6 @@ class InsertBatch(Work):
         verbose_name_plural = "insert batches"
 
     def __str__(self) -> str:
-    backfill = models.ForeignKey(
-        "Backfill", models.PROTECT, null=True, blank=True, related_name="batches"
-    )
         return f"{self.gallery} batch {self.pk}"
 
 
@@ -163,6 +163,10 @@ class Item(models.Model):
     row = models.PositiveIntegerField()
     external_id = models.CharField(max_length=200)
     metadata = models.JSONField(default=dict, blank=True)
+    input_batch = models.ForeignKey(
+        InsertBatch, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    input_row = models.PositiveIntegerField(null=True, blank=True)
     removed_at_revision = models.PositiveBigIntegerField(null=True, blank=True)
 
     class Meta:
@@ -171,10 +175,6 @@ class Item(models.Model):
             models.UniqueConstraint(
                 fields=["gallery", "external_id"],
                 condition=Q(removed_at_revision=None),
-    input_batch = models.ForeignKey(
-        InsertBatch, models.PROTECT, null=True, blank=True, related_name="+"
-    )
-    input_row = models.PositiveIntegerField(null=True, blank=True)
                 name="one_live_item_per_id",
             ),
             models.UniqueConstraint(fields=["batch", "row"], name="one_item_per_row"),

@@ -232,28 +232,6 @@ def live_items_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], st
     return found
 
 
-def producers_held(alias: Alias) -> dict[int, ModelVersion]:
-    """Return the distinct producers with at least one live item in galleries of ``alias``."""
-    held = (
-        Segment.objects.filter(gallery__alias=alias, live_items__gt=0)
-        .select_related("producer__model")
-        .order_by("pk")
-    )
-    return {segment.producer_id: segment.producer for segment in held}
-
-
-def stored_vectors(gallery: Gallery) -> dict[str, Any]:
-    """Read every stored vector and return their number and one digest over all of them.
-
-    Raises:
-        CorruptError: the bytes of a chunk are not those that were stored.
-    """
-    sha, rows, size_bytes = hashlib.sha256(), 0, 0
-    batches = gallery.batches.filter(work_state="done").order_by("segment__number", "pk")
-    for batch in batches:
-        path = segment_store(gallery.pk, batch.segment_id).verified_path(batch.chunk_digest)
-        sha.update(batch.chunk_digest.encode())
-        rows += batch.rows
 @dataclass(frozen=True)
 class StoredInput:
     """A live item of another version, and where its input lies."""
@@ -343,5 +321,27 @@ def open_backfill(gallery: Gallery) -> Backfill | None:
     return backfills_of(gallery).filter(state__in=["running", "paused"]).first()
 
 
+def producers_held(alias: Alias) -> dict[int, ModelVersion]:
+    """Return the distinct producers with at least one live item in galleries of ``alias``."""
+    held = (
+        Segment.objects.filter(gallery__alias=alias, live_items__gt=0)
+        .select_related("producer__model")
+        .order_by("pk")
+    )
+    return {segment.producer_id: segment.producer for segment in held}
+
+
+def stored_vectors(gallery: Gallery) -> dict[str, Any]:
+    """Read every stored vector and return their number and one digest over all of them.
+
+    Raises:
+        CorruptError: the bytes of a chunk are not those that were stored.
+    """
+    sha, rows, size_bytes = hashlib.sha256(), 0, 0
+    batches = gallery.batches.filter(work_state="done").order_by("segment__number", "pk")
+    for batch in batches:
+        path = segment_store(gallery.pk, batch.segment_id).verified_path(batch.chunk_digest)
+        sha.update(batch.chunk_digest.encode())
+        rows += batch.rows
         size_bytes += path.stat().st_size
     return {"vectors": rows, "bytes": size_bytes, "sha256": sha.hexdigest()}

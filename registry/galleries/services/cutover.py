@@ -11,10 +11,10 @@ from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError
 from registry.core.leases import WorkState
 from registry.galleries.models import Cutover, Gallery, Segment, View, ViewSegment
+from registry.galleries.services.steer_backfill import supersede_backfill
 
 
 def plan_for(gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str]) -> CutoverPlan:
-from registry.galleries.services.steer_backfill import supersede_backfill
     """Plan which segments ``encoder`` may query; reads one row a segment, no item."""
     held = gallery.segments.filter(live_items__gt=0).order_by("number")
     segments = [HeldSegment(s.pk, s.producer_id, s.live_items) for s in held]
@@ -32,6 +32,7 @@ def cut_over(
     Args:
         evidence: for each covered producer (its id), the reference of what covers it.
     """
+    supersede_backfill(gallery)
     sealed = gallery.segments.filter(state=Segment.State.INSERT).first()
     if sealed is not None:
         has_rows = sealed.batches.exists()
@@ -62,7 +63,6 @@ def open_view(
         dimension=output["dimension"],
         distance=output["distance"],
         work_state=WorkState.DONE,
-    supersede_backfill(gallery)
     )
     view = View.objects.create(
         gallery=gallery,
