@@ -100,7 +100,7 @@ def _cutovers(gallery: Any, versions: list[Any]) -> dict[str, Any]:
 
     search, folder = Search(Segments(), Encoders()), build.files_of(gallery.segments.get())._root
     vector = np.ones((1, DIMENSION), dtype=np.float32)
-    search.answer(gallery.name, Query(10, vector=vector, producer=str(versions[0])))
+    search.answer(gallery.name, Query(10, {str(versions[0]): vector}))
     moves, cpu, answers, written = [], [], [], 0
     for number in range(REPEATS):
         version = versions[(number + 1) % 2]
@@ -109,7 +109,7 @@ def _cutovers(gallery: Any, versions: list[Any]) -> dict[str, Any]:
         cutover = build.move(gallery, version, covers=versions)
         moves.append((time.perf_counter() - started) * 1000)
         cpu.append((time.process_time() - used) * 1000)
-        answer = search.answer(gallery.name, Query(10, vector=vector, producer=str(version)))
+        answer = search.answer(gallery.name, Query(10, {str(version): vector}))
         answers.append((time.perf_counter() - started) * 1000)
         assert answer["epoch"] == cutover.epoch
         assert len(answer["hits"]) == 10

@@ -274,15 +274,31 @@ class Client:
         return self._create(f"upgrades/{upgrade}/reject", comment=comment)
 
     def promote(
-        self, model: str, alias: str, number: int, *, reason: str = "", dry_run: bool = False
+        self,
+        model: str,
+        alias: str,
+        number: int,
+        *,
+        reason: str = "",
+        dry_run: bool = False,
+        dual_query: bool = False,
     ) -> answers.Promotion:
-        """Move an alias to a candidate, and every gallery that follows it; or only try it."""
-        path = f"models/{model}/aliases/{alias}/promote"
-        return self._create(path, version=number, reason=reason, dry_run=dry_run)
+        """Move an alias to a candidate, and every gallery that follows it; or only try it.
 
-    def rollback_plan(self, model: str, alias: str, number: int) -> answers.RollbackPlan:
+        Args:
+            dual_query: let each version go on to query its own vectors.
+        """
+        path = f"models/{model}/aliases/{alias}/promote"
+        return self._create(
+            path, version=number, reason=reason, dry_run=dry_run, dual_query=dual_query
+        )
+
+    def rollback_plan(
+        self, model: str, alias: str, number: int, *, dual_query: bool = False
+    ) -> answers.RollbackPlan:
         """Return what going back to a version would mean."""
-        return self.transport.get(f"models/{model}/aliases/{alias}/rollback", version=number)
+        path = f"models/{model}/aliases/{alias}/rollback"
+        return self.transport.get(path, version=number, dual_query=dual_query)
 
     def roll_back(
         self,
@@ -292,17 +308,20 @@ class Client:
         *,
         reason: str = "",
         confirm_unsearchable: int = 0,
+        dual_query: bool = False,
     ) -> answers.Promotion:
         """Move an alias back to a version that served before.
 
         Args:
             confirm_unsearchable: exactly the number of items that the plan says it costs.
+            dual_query: let each version go on to query its own vectors.
         """
         return self._create(
             f"models/{model}/aliases/{alias}/rollback",
             version=number,
             reason=reason,
             confirm_unsearchable=confirm_unsearchable,
+            dual_query=dual_query,
         )
 
     def comparison(self, comparison: int) -> answers.Comparison:

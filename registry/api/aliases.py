@@ -142,9 +142,12 @@ class AliasPromotionIn(PromotionIn):
 
 
 class TargetIn(serializers.Serializer):
-    """The version to go back to."""
+    """The version to go back to, and who makes the queries for what was written since."""
 
     version = serializers.IntegerField(**NUMBER)
+    dual_query = serializers.BooleanField(
+        default=False, help_text="let each version go on to query its own vectors"
+    )
 
 
 class RollbackIn(ReasonIn, TargetIn):
@@ -262,6 +265,7 @@ def choose_policy(request: Request, model: str, alias: str) -> Response:
         "invalid_reference",
         "task_mismatch",
         "set_not_ready",
+        "set_was_fitted_on",
     ],
 )
 def pin_evaluation_set(request: Request, model: str, alias: str) -> Response:
@@ -296,20 +300,28 @@ def promote_alias(request: Request, model: str, alias: str) -> Response:
     given = checked(AliasPromotionIn, request.data)
     found = alias_named(model, alias)
     upgrade_id = _upgrade_id(found, given)
-    return promoted(request, upgrade_id, reason=given["reason"], dry_run=given["dry_run"])
+    how = {key: given[key] for key in ("reason", "dry_run", "dual_query")}
+    return promoted(request, upgrade_id, **how)
 
 
 @operation(
     scope=Scope.READ,
     answers=RollbackPlanOut,
-    query=[OpenApiParameter("version", int, required=True, description="to go back to")],
+    query=[
+        OpenApiParameter("version", int, required=True, description="to go back to"),
+        OpenApiParameter("dual_query", bool, description="let each version query its own vectors"),
+    ],
     refuses=["unknown_alias", "unknown_version", "already_serving", "never_promoted"],
 )
 def read_rollback_plan(request: Request, model: str, alias: str) -> Response:
     """Read what rolling back would mean, before it is done."""
     given = checked(TargetIn, request.query_params)
     found = alias_named(model, alias)
-    plan = plan_rollback(alias=found, target=version_numbered(model, given["version"]))
+    plan = plan_rollback(
+        alias=found,
+        target=version_numbered(model, given["version"]),
+        dual_query=given["dual_query"],
+    )
     return Response(RollbackPlanOut(_plan(found, plan)).data)
 
 
@@ -341,6 +353,7 @@ def roll_back_alias(request: Request, model: str, alias: str) -> Response:
             actor=request.user,
             reason=given["reason"],
             confirm_unsearchable=given["confirm_unsearchable"],
+            dual_query=given["dual_query"],
         )
         return Response(PromotionOut(movement).data)
 

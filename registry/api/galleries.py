@@ -72,6 +72,13 @@ class SegmentOut(WorkOut):
     evidence = serializers.CharField(help_text="that lets the encoder search it")
     sealed_rows = serializers.IntegerField(allow_null=True)
     index_digest = serializers.CharField()
+    index_kind = serializers.CharField(help_text="`flat`, `hnsw` or `ivf_sq8`; empty without one")
+    index_note = serializers.CharField(help_text="why it is not of the kind its size asks for")
+    indexed_rows = serializers.IntegerField(help_text="rows in the index; others are compared")
+    recall_at_10 = serializers.FloatField(
+        allow_null=True,
+        help_text="share of the ten nearest that the index found, when it was built",
+    )
 
     @extend_schema_field(bool)
     def get_accepts_inserts(self, segment: Segment) -> bool:
@@ -154,13 +161,18 @@ class RemovedOut(serializers.Serializer):
 
 
 class SearchIn(serializers.Serializer):
-    """What is looked for: exactly one of vector, input and item_id."""
+    """What is looked for: exactly one of vector, vectors, input and item_id."""
 
     k = serializers.IntegerField(default=10, min_value=1, max_value=1000)
     vector = serializers.ListField(
         required=False, child=serializers.FloatField(), help_text="goes with `producer`"
     )
     producer = serializers.CharField(required=False, help_text="that made the vector: `name:3`")
+    vectors = serializers.DictField(
+        required=False,
+        child=serializers.ListField(child=serializers.FloatField()),
+        help_text="one by version that asks, such as `name:3`",
+    )
     input = serializers.JSONField(required=False, help_text="one sample, for the live encoder")
     item_id = serializers.CharField(required=False, help_text="an item, whose vector is used")
 
@@ -170,6 +182,9 @@ class HitOut(serializers.Serializer):
 
     id = serializers.CharField()
     score = serializers.FloatField(help_text="higher is nearer")
+    calibrated = serializers.FloatField(
+        allow_null=True, help_text="in spreads above items of other classes, if several asked"
+    )
     segment = serializers.IntegerField(help_text="number of the segment that holds it")
     producer = serializers.CharField(help_text="of its vector")
 
@@ -190,6 +205,7 @@ class SearchOut(serializers.Serializer):
     epoch = serializers.IntegerField()
     view = serializers.IntegerField()
     encoder = serializers.CharField()
+    merged_by = serializers.ChoiceField(choices=["score", "calibrated"])
     hits = HitOut(many=True)
     skipped = SkippedOut(many=True)
     timings_ms = serializers.DictField(child=serializers.FloatField())

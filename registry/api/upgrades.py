@@ -69,6 +69,9 @@ class PromotionIn(ReasonIn):
     """Why, and whether only to try: a dry run does it all and rolls back."""
 
     dry_run = serializers.BooleanField(default=False)
+    dual_query = serializers.BooleanField(
+        default=False, help_text="let each version go on to query its own vectors"
+    )
 
 
 class RuleResultOut(serializers.Serializer):
@@ -334,12 +337,18 @@ def supersede_upgrade(request: Request, upgrade: int) -> Response:
     return once(request, act)
 
 
-def promoted(request: Request, upgrade_id: int, *, reason: str, dry_run: bool) -> Response:
+def promoted(
+    request: Request, upgrade_id: int, *, reason: str, dry_run: bool, dual_query: bool
+) -> Response:
     """Promote, or try it; a dry run is no act, so it keeps no idempotency key."""
 
     def act() -> Response:
         promotion = promote(
-            upgrade_id=upgrade_id, actor=request.user, reason=reason, dry_run=dry_run
+            upgrade_id=upgrade_id,
+            actor=request.user,
+            reason=reason,
+            dry_run=dry_run,
+            dual_query=dual_query,
         )
         return Response(PromotionOut(promotion, context={"dry_run": dry_run}).data)
 

@@ -31,7 +31,8 @@ class Gallery(models.Model):
 class Segment(Work):
     """The part of a gallery whose vectors live in one version's space.
 
-    The work on this row is its seal: the count, checksum and index that follow the cutover.
+    The work on this row is its index: built once it has grown by enough, and for good with the
+    count after the cutover that sealed it. Batches whose rows the index holds carry its digest.
     """
 
     class State(models.TextChoices):
@@ -48,6 +49,10 @@ class Segment(Work):
     revision = models.PositiveBigIntegerField(default=0)
     sealed_rows = models.PositiveIntegerField(null=True, blank=True)
     index_digest = models.CharField(max_length=64, blank=True)
+    index_kind = models.CharField(max_length=10, blank=True)
+    index_note = models.CharField(max_length=300, blank=True)
+    indexed_rows = models.PositiveIntegerField(default=0)
+    recall_at_10 = models.FloatField(null=True, blank=True)
 
     class Meta:
         ordering = ["gallery", "number"]
@@ -84,7 +89,8 @@ class View(WrittenOnce):
 class ViewSegment(WrittenOnce):
     """One segment inside a view and the version that makes its query.
 
-    Without evidence for that pair it is not searched.
+    Without evidence for that pair it is not searched. ``calibration`` makes its scores comparable
+    with those of other pairs; it is there wherever versions other than the view's encoder ask.
     """
 
     view = models.ForeignKey(View, models.PROTECT, related_name="entries")
@@ -92,6 +98,7 @@ class ViewSegment(WrittenOnce):
     encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     searchable = models.BooleanField()
     evidence = models.CharField(max_length=100, blank=True)
+    calibration = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering = ["segment"]
@@ -135,6 +142,7 @@ class InsertBatch(Work):
     upload = models.ForeignKey(Artifact, models.PROTECT, null=True, blank=True, related_name="+")
     segment = models.ForeignKey(Segment, models.PROTECT, null=True, related_name="batches")
     chunk_digest = models.CharField(max_length=64, blank=True)
+    index_digest = models.CharField(max_length=64, blank=True)
     rows = models.PositiveIntegerField(default=0)
     backfill = models.ForeignKey(
         "Backfill", models.PROTECT, null=True, blank=True, related_name="batches"

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from compat.calibration import Calibration
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.galleries.models import (
@@ -29,12 +30,15 @@ BATCHES_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class LiveSegment:
-    """One segment of the live view as a reader needs it."""
+    """One segment of the live view as a reader needs it.
+
+    ``encoder`` makes its query; ``calibration`` is there where versions differ in that.
+    """
 
     segment_id: int
     number: int
     producer: str
-    encoder_id: int
+    encoder: ModelVersion
     dimension: int
     distance: str
     index_digest: str
@@ -42,6 +46,7 @@ class LiveSegment:
     live_items: int
     searchable: bool
     evidence: str
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ class LiveView:
     view: int
     encoder: ModelVersion
     segments: tuple[LiveSegment, ...]
+
+    @property
+    def encoders(self) -> dict[int, ModelVersion]:
+        """Every version that makes queries under this view, its encoder among them."""
+        asking = {s.encoder.pk: s.encoder for s in self.segments if s.searchable}
+        return {self.encoder.pk: self.encoder} | asking
 
     def at(self, pointer: "LivePointer") -> "LiveView":
         """Return the same view with what ``pointer`` says of its segments."""
@@ -129,13 +140,13 @@ def _pointer_sql() -> str:
 def view_plan(view_id: int) -> LiveView:
     """Return a view, of which only what ``LiveView.at`` replaces may ever change."""
     view = View.objects.select_related("gallery", "encoder__model").get(pk=view_id)
-    entries = view.entries.select_related("segment__producer__model").order_by("segment__number")
+    entries = view.entries.select_related("segment__producer__model", "encoder__model")
     segments = tuple(
         LiveSegment(
             entry.segment_id,
             entry.segment.number,
             str(entry.segment.producer),
-            entry.encoder_id,
+            entry.encoder,
             entry.segment.dimension,
             entry.segment.distance,
             entry.segment.index_digest,
@@ -143,8 +154,9 @@ def view_plan(view_id: int) -> LiveView:
             entry.segment.live_items,
             entry.searchable,
             entry.evidence,
+            Calibration(**entry.calibration) if entry.calibration else None,
         )
-        for entry in entries
+        for entry in entries.order_by("segment__number")
     )
     return LiveView(
         view.gallery_id, view.gallery.name, view.gallery.epoch, view.number, view.encoder, segments
@@ -192,6 +204,16 @@ def batch_numbered(gallery: Gallery, pk: int) -> InsertBatch:
 def chunks_of(segment_id: int) -> QuerySet[InsertBatch]:
     """Return the finished batches of a segment in the order of its rows."""
     return InsertBatch.objects.filter(segment=segment_id, work_state="done").order_by("pk")
+
+
+def indexed_chunks_of(segment_id: int, index_digest: str) -> QuerySet[InsertBatch]:
+    """Return the batches whose rows that index holds, in the order of its rows."""
+    return chunks_of(segment_id).filter(index_digest=index_digest)
+
+
+def index_digests() -> dict[int, str]:
+    """Return the index of every segment that has one, by the segment's id."""
+    return dict(Segment.objects.exclude(index_digest="").values_list("pk", "index_digest"))
 
 
 def items_after(segment_id: int, last_pk: int) -> QuerySet[Item]:

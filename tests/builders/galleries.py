@@ -16,7 +16,7 @@ from registry.core.store import Store
 from registry.galleries.models import Cutover, Gallery, InsertBatch, Item, Segment
 from registry.galleries.services import seal
 from registry.galleries.services.create_gallery import create_gallery
-from registry.galleries.services.cutover import cut_over
+from registry.galleries.services.cutover import Dual, cut_over
 from registry.galleries.services.insert import insert_vectors, segment_store
 from registry.galleries.services.remove import remove_items
 from registry.upgrades.services.gates import ensure_alias
@@ -133,22 +133,31 @@ def remove(gallery: Gallery, *ids: str) -> None:
 
 
 def move(
-    gallery: Gallery, encoder: ModelVersion, *, covers: Sequence[ModelVersion] = ()
+    gallery: Gallery,
+    encoder: ModelVersion,
+    *,
+    covers: Sequence[ModelVersion] = (),
+    dual: Dual | None = None,
 ) -> Cutover:
     """Cut the gallery over as a promotion does, with evidence for the producers in ``covers``."""
     with transaction.atomic():
         locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery.pk)
         evidence = {producer.pk: "verdict:1" for producer in covers}
-        return cut_over(gallery=locked, encoder=encoder, evidence=evidence, alias_epoch=1)
+        return cut_over(
+            gallery=locked, encoder=encoder, evidence=evidence, alias_epoch=1, dual=dual
+        )
 
 
-def seal_with(gallery: Gallery, index_bytes: bytes, *, number: int = 1) -> Segment:
+def seal_with(
+    gallery: Gallery, index_bytes: bytes, *, number: int = 1, kind: str = "flat"
+) -> Segment:
     """Record ``index_bytes`` as the index of a sealed segment, as its worker does."""
     segment = gallery.segments.get(number=number)
     job = seal.claim(segment_id=segment.pk)
     assert job is not None
     stored = segment_store(gallery.pk, segment.pk).write([index_bytes], max_bytes=2**30)
-    assert seal.record_sealed(job=job, index_digest=stored.digest)
+    index = seal.PublishedIndex(stored.digest, kind, 1.0)
+    assert seal.record_sealed(job=job, index=index)
     segment.refresh_from_db()
     return segment
 

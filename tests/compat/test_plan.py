@@ -22,3 +22,15 @@ def test_the_encoders_own_vectors_need_no_evidence():
 
 def test_an_empty_gallery_is_covered():
     assert plan_cutover([], encoder=1, evidence={}).covers_everything
+
+
+def test_in_a_dual_query_each_version_asks_for_its_own_vectors():
+    held = [HeldSegment(1, producer=10, live_items=5), HeldSegment(2, producer=12, live_items=7)]
+
+    plan = plan_cutover(held, encoder=12, evidence={10: "verdict:3"}, dual={10: "comparison:4"})
+
+    assert [(s.queried_by, s.evidence) for s in plan.segments] == [
+        (10, "comparison:4"),
+        (12, "self"),
+    ]
+    assert plan.covers_everything

@@ -13,6 +13,7 @@ STATUS = {
     "busy": 503,
     "database_unavailable": 503,
     "encoder_unavailable": 503,
+    "not_calibrated": 503,
     "segment_unavailable": 503,
 }
 """Every other code says that the request itself is wrong."""

@@ -7,7 +7,7 @@ import time
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
-from registry.galleries.selectors import LiveView, live_epochs
+from registry.galleries.selectors import LiveSegment, LiveView, index_digests, live_epochs
 from workers.serving.errors import SearchError
 from workers.serving.search import Search
 
@@ -51,6 +51,7 @@ class Preparation:
         if moved:
             self._let_go()
         self.is_ready = True
+        self._adopt_indexes()
 
     def _follow(self) -> None:
         while True:
@@ -67,8 +68,9 @@ class Preparation:
             for segment in view.segments:
                 if segment.searchable and segment.live_items:
                     self._search.segments.current(view.gallery_id, segment)
-            if not view.encoder.is_recorded:
-                self._search.encoders.warm(view.encoder)
+            for encoder in view.encoders.values():
+                if not encoder.is_recorded:
+                    self._search.encoders.warm(encoder)
         except SearchError as exc:
             log.error("gallery %s is not ready: %s", name, exc)
             self.problems[name] = exc
@@ -77,7 +79,29 @@ class Preparation:
             self.problems.pop(name, None)
             self._retry_at.pop(name, None)
 
+    def _adopt_indexes(self) -> None:
+        """Map what was indexed since it was read; searches go on meanwhile."""
+        held, published = self._search.segments.held_indexes(), index_digests()
+        for name, view in self._views.items():
+            stale = [
+                s.segment_id
+                for s in view.segments
+                if held.get(s.segment_id) not in {None, published.get(s.segment_id, "")}
+            ]
+            if not stale:
+                continue
+            view = self._search.resolved(name)
+            for segment in view.segments:
+                if segment.segment_id in stale:
+                    self._adopt(view, segment)
+
+    def _adopt(self, view: LiveView, segment: LiveSegment) -> None:
+        try:
+            self._search.segments.adopt_index(view.gallery_id, segment)
+        except SearchError as exc:
+            log.error("an index of %s cannot be used: %s", view.gallery, exc)
+
     def _let_go(self) -> None:
         views = self._views.values()
         self._search.segments.keep_only({s.segment_id for v in views for s in v.segments})
-        self._search.encoders.keep_only({view.encoder.pk for view in views})
+        self._search.encoders.keep_only({pk for view in views for pk in view.encoders})

@@ -1,7 +1,8 @@
 """From the body of a request to a query that is well formed."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,23 @@ from workers.serving.errors import SearchError
 
 DEFAULT_K = 10
 LARGEST_K = 1000
-KINDS = ("vector", "input", "item_id")
+LARGEST_VERSIONS = 16
+KINDS = ("vector", "vectors", "input", "item_id")
 
 
 @dataclass(frozen=True)
 class Query:
-    """What is asked: exactly one of ``vector``, ``sample`` and ``item_id`` is there.
+    """What is asked: exactly one of ``vectors``, ``sample`` and ``item_id`` is there.
 
     Attributes:
         k: how many hits, 1 to ``LARGEST_K``.
-        vector: (1, D) float32, made by ``producer``.
-        producer: the version that made the vector, as ``model:number``.
-        sample: (1, ...) uint8 or float32, for the live encoder.
+        vectors: (1, D) float32 by the version that made it, as ``model:number``.
+        sample: (1, ...) uint8 or float32, for every encoder of the live view.
         item_id: an item of the gallery, whose stored vector is used.
     """
 
     k: int
-    vector: Vectors | None = None
-    producer: str = ""
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
     sample: NDArray[np.generic] | None = None
     item_id: str = ""
 
@@ -50,7 +50,9 @@ def parse(body: bytes) -> Query:
     if type(k) is not int or not 1 <= k <= LARGEST_K:
         raise SearchError("invalid_k", f"k is a whole number from 1 to {LARGEST_K}")
     if kind == "vector":
-        return Query(k, vector=_vector(asked["vector"]), producer=asked["producer"])
+        return Query(k, vectors={asked["producer"]: _vector(asked["vector"])})
+    if kind == "vectors":
+        return Query(k, vectors=_vectors(asked["vectors"]))
     if kind == "input":
         return Query(k, sample=_sample(asked["input"]))
     return Query(k, item_id=asked["item_id"])
@@ -76,6 +78,14 @@ def _vector(value: Any) -> Vectors:
         return _float32(np.array([value], dtype=np.float64))
     except OverflowError:
         raise _not_finite() from None
+
+
+def _vectors(value: Any) -> dict[str, Vectors]:
+    if not isinstance(value, dict) or not value or len(value) > LARGEST_VERSIONS:
+        raise SearchError(
+            "invalid_query", f"vectors are an object by version, 1 to {LARGEST_VERSIONS} of them"
+        )
+    return {producer: _vector(vector) for producer, vector in value.items()}
 
 
 def _sample(value: Any) -> NDArray[np.generic]:

@@ -1,12 +1,14 @@
 """One search: the live pointer resolved once, every segment queried as its view says."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from registry.catalog.models import ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.galleries.selectors import (
     LiveSegment,
@@ -82,12 +84,12 @@ class Search:
         watch = Stopwatch()
         view = self.resolved(gallery)
         watch.lap("resolve")
-        probe = self._probe(view, query)
+        probes = self._probes(view, query)
         watch.lap("encode")
-        searched, skipped = allotted(view, probe)
-        loaded = [self.segments.current(view.gallery_id, segment) for segment in searched]
+        searched, skipped = allotted(view, probes)
+        loaded = [self.segments.current(view.gallery_id, segment) for segment, _ in searched]
         watch.lap("load")
-        found = _found(loaded, searched, probe, query.k)
+        found = _found(loaded, searched, query.k)
         watch.lap("search")
         hits = found.hits(query.k)
         watch.lap("look_up")
@@ -96,6 +98,7 @@ class Search:
             "epoch": view.epoch,
             "view": view.view,
             "encoder": str(view.encoder),
+            "merged_by": "calibrated" if found.is_calibrated else "score",
             "hits": hits,
             "skipped": skipped,
             "timings_ms": watch.all(),
@@ -113,17 +116,21 @@ class Search:
             raise SearchError(exc.code, str(exc)) from exc
         return self._plan(pointer.view_id).at(pointer)
 
-    def _probe(self, view: LiveView, query: Query) -> Probe:
+    def _probes(self, view: LiveView, query: Query) -> list[Probe]:
+        """Return the query as a vector of each version that asks under this view."""
         if query.item_id:
-            return self._probe_of_item(view, query.item_id)
+            return [self._probe_of_item(view, query.item_id)]
         if query.sample is not None:
-            vector = self.encoders.encode(view.encoder, query.sample)
-        else:
-            vector = _given_vector(view, query)
-        output = view.encoder.manifest["output"]
-        distance = Distance(output["distance"])
-        vector = _ready(vector, output["dimension"], distance)
-        return Probe(vector, str(view.encoder), distance)
+            asking = view.encoders.values()
+            return [_probe(v, self.encoders.encode(v, query.sample)) for v in asking]
+        known = {str(version): version for version in view.encoders.values()}
+        if unknown := sorted(set(query.vectors) - set(known)):
+            raise SearchError(
+                "wrong_producer",
+                f"{view.gallery} is searched with vectors of {', '.join(sorted(known))}, "
+                f"not of {unknown[0]}",
+            )
+        return [_probe(known[name], vector) for name, vector in query.vectors.items()]
 
     def _probe_of_item(self, view: LiveView, item_id: str) -> Probe:
         item = live_item(view.gallery_id, item_id)
@@ -153,6 +160,8 @@ class Found:
 
     Attributes:
         scores: (m,) float32, in any order.
+        merits: (m,) float32, by which hits are put in order: the scores, calibrated or as they are.
+        is_calibrated: which of the two.
         numbers: (m,) index into ``segments`` and ``loaded``.
         rows: (m,) row in that segment.
     """
@@ -160,17 +169,20 @@ class Found:
     segments: list[LiveSegment]
     loaded: list[Loaded]
     scores: np.ndarray
+    merits: np.ndarray
+    is_calibrated: bool
     numbers: Rows
     rows: Rows
 
     def hits(self, k: int) -> list[dict[str, Any]]:
-        """Return the best k that are items now; equal scores by external id."""
-        chosen = np.argsort(-self.scores, kind="stable")
+        """Return the best k that are items now; equal ones by external id."""
+        chosen = np.argsort(-self.merits, kind="stable")
         if len(chosen) > k:  # all that tie with the last one: the ids decide among them
-            last = self.scores[chosen[k - 1]]
-            chosen = chosen[: np.count_nonzero(self.scores >= last)]
+            last = self.merits[chosen[k - 1]]
+            chosen = chosen[: np.count_nonzero(self.merits >= last)]
         hits = self._items(chosen)
-        return sorted(hits, key=lambda hit: (-hit["score"], hit["id"]))[:k]
+        by = "calibrated" if self.is_calibrated else "score"
+        return sorted(hits, key=lambda hit: (-hit[by], hit["id"]))[:k]
 
     def _items(self, chosen: Rows) -> list[dict[str, Any]]:
         places: dict[tuple[int, int], int] = {}
@@ -187,13 +199,16 @@ class Found:
         return {
             "id": external_id,
             "score": float(self.scores[candidate]),
+            "calibrated": float(self.merits[candidate]) if self.is_calibrated else None,
             "segment": segment.number,
             "producer": segment.producer,
         }
 
 
-def allotted(view: LiveView, probe: Probe) -> tuple[list[LiveSegment], list[dict[str, Any]]]:
-    """Return the segments that ``probe`` may meet, and why the others are skipped.
+def allotted(
+    view: LiveView, probes: Sequence[Probe]
+) -> tuple[list[tuple[LiveSegment, Probe]], list[dict[str, Any]]]:
+    """Return each segment with the probe that it may meet, and why the others are skipped.
 
     Segments without a live item appear in neither.
     """
@@ -201,9 +216,10 @@ def allotted(view: LiveView, probe: Probe) -> tuple[list[LiveSegment], list[dict
     for segment in view.segments:
         if not segment.live_items:
             continue
-        reason = _reason_to_skip(segment, view, probe)
-        if not reason:
-            searched.append(segment)
+        probe = _probe_for(segment, probes)
+        reason = _reason_to_skip(segment, probe)
+        if probe is not None and not reason:
+            searched.append((segment, probe))
         else:
             skipped.append(
                 {
@@ -216,15 +232,21 @@ def allotted(view: LiveView, probe: Probe) -> tuple[list[LiveSegment], list[dict
     return searched, skipped
 
 
-def _reason_to_skip(segment: LiveSegment, view: LiveView, probe: Probe) -> str:
-    """Return why ``segment`` must not be searched with ``probe``, or nothing.
+def _probe_for(segment: LiveSegment, probes: Sequence[Probe]) -> Probe | None:
+    """Return the probe of the version that the view has ask, or else one of the same space.
 
-    The evidence of a view is about queries of its encoder. A vector of another version meets the
+    The evidence of a view is about queries of that version. A vector of another one meets the
     segments of its own version only.
     """
+    by_producer = {probe.producer: probe for probe in probes}
+    return by_producer.get(str(segment.encoder)) or by_producer.get(segment.producer)
+
+
+def _reason_to_skip(segment: LiveSegment, probe: Probe | None) -> str:
+    """Return why ``segment`` must not be searched with ``probe``, or nothing."""
     if not segment.searchable:
         return "no_evidence"
-    if probe.producer not in {segment.producer, str(view.encoder)}:
+    if probe is None:
         return "other_space"
     if segment.dimension != probe.vector.shape[1]:
         return "other_dimension"
@@ -233,13 +255,10 @@ def _reason_to_skip(segment: LiveSegment, view: LiveView, probe: Probe) -> str:
     return ""
 
 
-def _given_vector(view: LiveView, query: Query) -> Vectors:
-    if query.producer != str(view.encoder):
-        raise SearchError(
-            "wrong_producer",
-            f"{view.gallery} is searched with vectors of {view.encoder}, not of {query.producer}",
-        )
-    return query.vector
+def _probe(version: ModelVersion, vector: Vectors) -> Probe:
+    output = version.manifest["output"]
+    distance = Distance(output["distance"])
+    return Probe(_ready(vector, output["dimension"], distance), str(version), distance)
 
 
 def _ready(vector: Vectors, dimension: int, distance: Distance) -> Vectors:
@@ -251,24 +270,40 @@ def _ready(vector: Vectors, dimension: int, distance: Distance) -> Vectors:
     return vector
 
 
-def _found(loaded: list[Loaded], segments: list[LiveSegment], probe: Probe, k: int) -> Found:
-    scores, numbers, rows = [], [], []
-    for number, (held, segment) in enumerate(zip(loaded, segments, strict=True)):
+def _found(loaded: list[Loaded], searched: Sequence[tuple[LiveSegment, Probe]], k: int) -> Found:
+    """Search every segment; where several versions ask, what is compared is calibrated.
+
+    Raises:
+        SearchError: ``not_calibrated``: scores of different versions would be mixed as they are.
+    """
+    calibrated = len({probe.producer for _, probe in searched}) > 1
+    scores, merits, numbers, rows = [], [], [], []
+    for number, (held, (segment, probe)) in enumerate(zip(loaded, searched, strict=True)):
         is_home = probe.itself is not None and probe.itself[0] == segment.segment_id
         near, near_rows = held.nearest(probe.vector, k + is_home)
         if is_home:  # a query never meets itself
             others = near_rows != probe.itself[1]
             near, near_rows = near[others][:k], near_rows[others][:k]
         scores.append(near)
+        merits.append(_merits(segment, near) if calibrated else near)
         rows.append(near_rows)
         numbers.append(np.full(len(near), number))
     return Found(
-        segments,
+        [segment for segment, _ in searched],
         loaded,
         np.concatenate([np.empty(0, np.float32), *scores]),
+        np.concatenate([np.empty(0, np.float32), *merits]),
+        calibrated,
         np.concatenate([np.empty(0, np.int64), *numbers]),
         np.concatenate([np.empty(0, np.int64), *rows]),
     )
+
+
+def _merits(segment: LiveSegment, scores: np.ndarray) -> np.ndarray:
+    calibration = segment.calibration
+    if calibration is None:
+        raise SearchError("not_calibrated", f"segment {segment.number} has no calibration")
+    return ((scores - calibration.mean) / calibration.spread).astype(np.float32)
 
 
 def _ms(seconds: float) -> float:

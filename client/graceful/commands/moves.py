@@ -25,6 +25,9 @@ from graceful.standing import EXIT, Standing
 from graceful.text import Row, cell, columns, facts
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Try it all, change nothing.")]
+DualOption = Annotated[
+    bool, typer.Option("--dual-query", help="Let each version go on to query its own vectors.")
+]
 
 
 @app.command()
@@ -33,6 +36,7 @@ def promote(
     candidate: CandidateOption,
     reason: ReasonOption = "",
     dry_run: DryRunOption = False,
+    dual_query: DualOption = False,
     form: ShapeOption = Shape.TABLE,
 ) -> None:
     """Move an alias to a candidate that passed, and every gallery that follows it."""
@@ -40,7 +44,12 @@ def promote(
     with registry() as client:
         try:
             promotion = client.promote(
-                reference.model, reference.alias, candidate, reason=reason, dry_run=dry_run
+                reference.model,
+                reference.alias,
+                candidate,
+                reason=reason,
+                dry_run=dry_run,
+                dual_query=dual_query,
             )
         except RefusedError as exc:
             if exc.code not in NOT_OPEN:
@@ -64,12 +73,13 @@ def rollback(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and change nothing.")
     ] = False,
+    dual_query: DualOption = False,
     form: ShapeOption = Shape.TABLE,
 ) -> None:
     """Show what going back to a version that served before means, and go back."""
     reference = alias_reference(alias)
     with registry() as client:
-        plan = client.rollback_plan(reference.model, reference.alias, to)
+        plan = client.rollback_plan(reference.model, reference.alias, to, dual_query=dual_query)
         if form is Shape.TABLE:
             show(_plan(plan))
         elif dry_run:
@@ -84,6 +94,7 @@ def rollback(
             to,
             reason=reason,
             confirm_unsearchable=confirm_unsearchable,
+            dual_query=dual_query,
         )
     _show_promotion(promotion, form)
 

@@ -1,11 +1,14 @@
 """Move a gallery's live pointer: rows only, no vector is touched, whatever its size."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from compat.plan import CutoverPlan, HeldSegment, plan_cutover
+from compat.calibration import Calibration
+from compat.plan import CutoverPlan, HeldSegment, SegmentPlan, plan_cutover
 from registry.catalog.models import ModelVersion
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError
@@ -14,16 +17,43 @@ from registry.galleries.models import Cutover, Gallery, Segment, View, ViewSegme
 from registry.galleries.services.steer_backfill import supersede_backfill
 
 
-def plan_for(gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str]) -> CutoverPlan:
+@dataclass(frozen=True)
+class OwnQuery:
+    """What lets a producer go on to query its own vectors beside another encoder.
+
+    Attributes:
+        reference: the comparison that both calibrations come from.
+        producer: how the producer's queries score on its own vectors.
+        encoder: how the other encoder's queries score on its own.
+    """
+
+    reference: str
+    producer: Calibration
+    encoder: Calibration
+
+
+Dual = Mapping[int, OwnQuery]
+"""By producer id: empty unless each segment is to be queried by its own version."""
+
+
+def plan_for(
+    gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str], dual: Dual | None = None
+) -> CutoverPlan:
     """Plan which segments ``encoder`` may query; reads one row a segment, no item."""
     held = gallery.segments.filter(live_items__gt=0).order_by("number")
     segments = [HeldSegment(s.pk, s.producer_id, s.live_items) for s in held]
-    return plan_cutover(segments, encoder.pk, evidence)
+    references = {producer: own.reference for producer, own in (dual or {}).items()}
+    return plan_cutover(segments, encoder.pk, evidence, references)
 
 
 @transaction.atomic
 def cut_over(
-    *, gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str], alias_epoch: int
+    *,
+    gallery: Gallery,
+    encoder: ModelVersion,
+    evidence: Mapping[int, str],
+    alias_epoch: int,
+    dual: Dual | None = None,
 ) -> Cutover:
     """Switch the gallery to ``encoder``: seal the insert segment, open one, move the pointer.
 
@@ -42,18 +72,25 @@ def cut_over(
         )
         if has_rows:
             send_on_commit(TaskName.SEAL_SEGMENT, sealed.pk)
-    return open_view(gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch)
+    return open_view(
+        gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch, dual=dual
+    )
 
 
 def open_view(
-    gallery: Gallery, *, encoder: ModelVersion, evidence: Mapping[int, str], alias_epoch: int
+    gallery: Gallery,
+    *,
+    encoder: ModelVersion,
+    evidence: Mapping[int, str],
+    alias_epoch: int,
+    dual: Dual | None = None,
 ) -> Cutover:
     """Write a new view with an empty insert segment and point the gallery at it.
 
     Raises:
         ConflictError: the live pointer has moved meanwhile.
     """
-    plan = plan_for(gallery, encoder, evidence)
+    plan, dual = plan_for(gallery, encoder, evidence, dual), dual or {}
     output = encoder.manifest["output"]
     number = gallery.segments.count() + 1
     insert = Segment.objects.create(
@@ -75,14 +112,22 @@ def open_view(
         ViewSegment(
             view=view,
             segment_id=planned.segment,
-            encoder=encoder,
+            encoder_id=planned.queried_by,
             searchable=planned.searchable,
             evidence=planned.evidence,
+            calibration=_calibration(planned, encoder, dual),
         )
         for planned in plan.segments
     ]
     entries.append(
-        ViewSegment(view=view, segment=insert, encoder=encoder, searchable=True, evidence="self")
+        ViewSegment(
+            view=view,
+            segment=insert,
+            encoder=encoder,
+            searchable=True,
+            evidence="self",
+            calibration=_own_calibration(dual),
+        )
     )
     ViewSegment.objects.bulk_create(entries)
     from_view, epoch = gallery.live_view, gallery.epoch
@@ -99,3 +144,15 @@ def open_view(
         unsearchable_items=plan.unsearchable_items,
         at=timezone.now(),
     )
+
+
+def _calibration(planned: SegmentPlan, encoder: ModelVersion, dual: Dual) -> dict[str, Any]:
+    if planned.producer == encoder.pk:
+        return _own_calibration(dual)
+    own = dual.get(planned.producer)
+    return asdict(own.producer) if own else {}
+
+
+def _own_calibration(dual: Dual) -> dict[str, Any]:
+    """Return how the encoder scores on its own vectors, the same whatever it was compared with."""
+    return next((asdict(own.encoder) for own in dual.values()), {})

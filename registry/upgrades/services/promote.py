@@ -13,11 +13,12 @@ from registry.catalog.services.move_alias import move_alias
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import GateNotPassedError, UnknownObjectError, noting_refusal
 from registry.galleries.models import Cutover, Gallery
-from registry.galleries.services.cutover import cut_over, plan_for
+from registry.galleries.services.cutover import Dual, cut_over, plan_for
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import is_stale
 from registry.upgrades.services.decide import require_approvals
+from registry.upgrades.services.dual_query import own_queries
 from registry.upgrades.services.situation import Situation, situation_of
 from registry.upgrades.services.waivers import outcome_now, standing_waivers
 from registry.upgrades.states import State, next_state
@@ -33,13 +34,19 @@ class Promotion:
 
 
 def promote(
-    *, upgrade_id: int, actor: AbstractUser, reason: str = "", dry_run: bool = False
+    *,
+    upgrade_id: int,
+    actor: AbstractUser,
+    reason: str = "",
+    dry_run: bool = False,
+    dual_query: bool = False,
 ) -> Promotion:
     """Let the alias name the candidate and cut its galleries over, in one transaction.
 
     Locks are taken in the order alias, galleries by id, ledger head; everything is decided after
     the alias is locked, so of concurrent promotions exactly one wins. A dry run does it all and
-    rolls back.
+    rolls back. With ``dual_query`` the stored vectors go on to be queried by the versions that made
+    them, so that what the verdict says of their coverage does not matter.
 
     Raises:
         UnknownObjectError: there is no such upgrade.
@@ -49,14 +56,14 @@ def promote(
     """
     if dry_run:
         with transaction.atomic():
-            promotion = _promote(upgrade_id, actor, reason)
+            promotion = _promote(upgrade_id, actor, reason, dual_query)
             transaction.set_rollback(True)
             return promotion
     with noting_refusal("upgrade.promote", f"upgrade:{upgrade_id}"), transaction.atomic():
-        return _promote(upgrade_id, actor, reason)
+        return _promote(upgrade_id, actor, reason, dual_query)
 
 
-def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:
+def _promote(upgrade_id: int, actor: AbstractUser, reason: str, dual_query: bool) -> Promotion:
     alias_id = Upgrade.objects.filter(pk=upgrade_id).values_list("alias", flat=True).first()
     if alias_id is None:
         raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
@@ -68,8 +75,11 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:
     )
     state = next_state(State(upgrade.state), "promote")
     situation = situation_of(upgrade)
-    _require_pass(upgrade, situation)
+    _require_pass(upgrade, situation, dual_query)
     evidence = covering_evidence(upgrade, situation)
+    dual = (
+        own_queries(situation.pins, upgrade.candidate, situation.producers) if dual_query else None
+    )
     move = move_alias(
         alias=situation.alias,
         to_version=upgrade.candidate,
@@ -79,12 +89,12 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str) -> Promotion:
         evidence=f"verdict:{upgrade.verdict_id}",
     )
     cutovers = [
-        _cut_over(gallery, upgrade.candidate, evidence, move.epoch) for gallery in galleries
+        _cut_over(gallery, upgrade.candidate, evidence, dual, move.epoch) for gallery in galleries
     ]
     _replace_former(upgrade)
     upgrade.state, upgrade.changed_at = state, timezone.now()
     upgrade.save(update_fields=["state", "changed_at"])
-    note_move("upgrade.promote", upgrade, move, cutovers, actor)
+    note_move("upgrade.promote", upgrade, move, cutovers, actor, dual_query)
     return Promotion(upgrade, move, tuple(cutovers))
 
 
@@ -116,6 +126,7 @@ def note_move(
     move: AliasMove,
     cutovers: list[Cutover],
     actor: AbstractUser,
+    dual_query: bool,
 ) -> None:
     """Write the ledger entry and the event of a move, and have the other upgrades looked at."""
     facts = {
@@ -126,6 +137,7 @@ def note_move(
         "digest": move.to_version.digest,
         "reason": move.reason,
         "evidence": move.evidence,
+        "dual_query": dual_query,
         "waivers": [waiver.pk for waiver in standing_waivers(upgrade)],
         "galleries": [
             {"gallery": c.gallery.name, "epoch": c.epoch, "unsearchable": c.unsearchable_items}
@@ -137,26 +149,33 @@ def note_move(
     send_on_commit(TaskName.ADVANCE_UPGRADES)
 
 
-def _require_pass(upgrade: Upgrade, situation: Situation) -> None:
+def _require_pass(upgrade: Upgrade, situation: Situation, dual_query: bool) -> None:
     if upgrade.verdict is None or is_stale(upgrade, situation):
         raise GateNotPassedError(
             f"the verdict on {upgrade.candidate} was made for another situation",
             code="verdict_stale",
         )
-    if outcome_now(upgrade) != Outcome.PASSED:
+    outcome = outcome_now(upgrade, with_coverage=not dual_query)
+    if outcome != Outcome.PASSED:
         raise GateNotPassedError(f"the verdict on {upgrade.candidate} is {upgrade.verdict.outcome}")
     require_approvals(upgrade)
 
 
 def _cut_over(
-    gallery: Gallery, encoder: ModelVersion, evidence: dict[int, str], alias_epoch: int
+    gallery: Gallery,
+    encoder: ModelVersion,
+    evidence: dict[int, str],
+    dual: Dual | None,
+    alias_epoch: int,
 ) -> Cutover:
-    if not plan_for(gallery, encoder, evidence).covers_everything:
+    if not plan_for(gallery, encoder, evidence, dual).covers_everything:
         raise GateNotPassedError(
             f"gallery {gallery} holds vectors that the evidence does not cover",
             code="gallery_not_covered",
         )
-    return cut_over(gallery=gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch)
+    return cut_over(
+        gallery=gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch, dual=dual
+    )
 
 
 def _replace_former(upgrade: Upgrade) -> None:

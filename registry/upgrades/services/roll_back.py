@@ -11,9 +11,10 @@ from registry.catalog.models import Alias, AliasMove, ModelVersion
 from registry.catalog.services.move_alias import move_alias
 from registry.core.errors import ConflictError, GateNotPassedError, noting_refusal
 from registry.galleries.models import Gallery
-from registry.galleries.services.cutover import cut_over, plan_for
+from registry.galleries.services.cutover import Dual, cut_over, plan_for
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.coverage import stored_evidence
+from registry.upgrades.services.dual_query import own_queries
 from registry.upgrades.services.promote import Promotion, lock, note_move
 from registry.upgrades.services.situation import situation_of
 from registry.upgrades.states import State, next_state
@@ -32,18 +33,16 @@ class RollbackPlan:
         return sum(plan.unsearchable_items for _, plan in self.galleries)
 
 
-def plan_rollback(*, alias: Alias, target: ModelVersion) -> RollbackPlan:
+def plan_rollback(*, alias: Alias, target: ModelVersion, dual_query: bool = False) -> RollbackPlan:
     """State beforehand what rolling ``alias`` back to ``target`` would make unsearchable.
 
     Raises:
         ConflictError: the alias names it now, or it was never promoted there.
     """
     upgrade = _promoted_before(alias, target)
-    evidence = _evidence(upgrade)
+    evidence, dual = _support(upgrade, dual_query)
     galleries = Gallery.objects.filter(alias=alias).order_by("pk")
-    return RollbackPlan(
-        target, tuple((gallery, plan_for(gallery, target, evidence)) for gallery in galleries)
-    )
+    return RollbackPlan(target, tuple((g, plan_for(g, target, evidence, dual)) for g in galleries))
 
 
 def roll_back(
@@ -53,11 +52,13 @@ def roll_back(
     actor: AbstractUser,
     reason: str,
     confirm_unsearchable: int = 0,
+    dual_query: bool = False,
 ) -> Promotion:
     """Let ``alias`` name ``target`` again and cut its galleries over, in one transaction.
 
     Where stored evidence does not cover the vectors that were written since, the caller confirms
-    the exact number of items that become unsearchable.
+    the exact number of items that become unsearchable, or lets each version query its own vectors
+    (``dual_query``).
 
     Raises:
         ConflictError: the alias names it now, or it was never promoted there.
@@ -67,7 +68,7 @@ def roll_back(
         noting_refusal("upgrade.roll_back", f"alias:{alias}", target=str(target)),
         transaction.atomic(),
     ):
-        return _roll_back(alias.pk, target, actor, reason, confirm_unsearchable)
+        return _roll_back(alias.pk, target, actor, reason, confirm_unsearchable, dual_query)
 
 
 def _roll_back(
@@ -76,10 +77,11 @@ def _roll_back(
     actor: AbstractUser,
     reason: str,
     confirmed: int,
+    dual_query: bool,
 ) -> Promotion:
     galleries = lock(alias_id)
     alias = Alias.objects.select_related("model", "version__model").get(pk=alias_id)
-    plan = plan_rollback(alias=alias, target=target)
+    plan = plan_rollback(alias=alias, target=target, dual_query=dual_query)
     if plan.unsearchable_items != confirmed:
         raise GateNotPassedError(
             f"{plan.unsearchable_items} items would become unsearchable; "
@@ -87,7 +89,7 @@ def _roll_back(
             code="unsearchable_items",
         )
     upgrade = _promoted_before(alias, target)
-    evidence = _evidence(upgrade)
+    evidence, dual = _support(upgrade, dual_query)
     move = move_alias(
         alias=alias,
         to_version=target,
@@ -97,11 +99,11 @@ def _roll_back(
         evidence=f"verdict:{upgrade.verdict_id}",
     )
     cutovers = [
-        cut_over(gallery=g, encoder=target, evidence=evidence, alias_epoch=move.epoch)
+        cut_over(gallery=g, encoder=target, evidence=evidence, alias_epoch=move.epoch, dual=dual)
         for g in galleries
     ]
     _swap_states(alias, upgrade)
-    note_move("upgrade.roll_back", upgrade, move, cutovers, actor)
+    note_move("upgrade.roll_back", upgrade, move, cutovers, actor, dual_query)
     return Promotion(upgrade, move, tuple(cutovers))
 
 
@@ -115,11 +117,12 @@ def _promoted_before(alias: Alias, target: ModelVersion) -> Upgrade:
     )
 
 
-def _evidence(upgrade: Upgrade) -> dict[int, str]:
+def _support(upgrade: Upgrade, dual_query: bool) -> tuple[dict[int, str], Dual | None]:
+    """Return what covers the vectors that are stored, and who goes on to query its own."""
     situation = situation_of(upgrade)
-    return stored_evidence(
-        situation.policy, situation.pins, upgrade.candidate, list(situation.producers)
-    )
+    target, producers = upgrade.candidate, list(situation.producers)
+    evidence = stored_evidence(situation.policy, situation.pins, target, producers)
+    return evidence, own_queries(situation.pins, target, producers) if dual_query else None
 
 
 def _swap_states(alias: Alias, back_to: Upgrade) -> None:

@@ -135,15 +135,19 @@ def standing_waivers(upgrade: Upgrade) -> list[Waiver]:
     return standing
 
 
-def outcome_now(upgrade: Upgrade) -> Outcome:
-    """Return the outcome of the present verdict after the waivers that count at this moment."""
+def outcome_now(upgrade: Upgrade, *, with_coverage: bool = True) -> Outcome:
+    """Return the outcome of the present verdict after the waivers that count at this moment.
+
+    Without the coverage of galleries it is what a dual query rests on.
+    """
     if upgrade.verdict is None:
         return Outcome.INCONCLUSIVE
     waived = {rule for waiver in standing_waivers(upgrade) for rule in waiver.rules}
     results = [
         (r["rule"], Outcome(r["outcome"])) for r in upgrade.verdict.results if not r["advisory"]
     ]
-    results += [(COVERAGE, Outcome(entry["outcome"])) for entry in upgrade.verdict.coverage]
+    if with_coverage:
+        results += [(COVERAGE, Outcome(entry["outcome"])) for entry in upgrade.verdict.coverage]
     return outcome_after_waivers(results, waived)
 
 

@@ -81,17 +81,22 @@ def promotion(request: HttpRequest, upgrade_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with attempt(request) as tried:
             promoted = promote(
-                upgrade_id=upgrade_id, actor=request.user, reason=form.cleaned_data["reason"]
+                upgrade_id=upgrade_id,
+                actor=request.user,
+                reason=form.cleaned_data["reason"],
+                dual_query="dual_query" in request.POST,
             )
             messages.success(request, f"{promoted.upgrade.alias} names {promoted.move.to_version}.")
             return see_other(request, "upgrade", upgrade_id)
         status = tried.status
     upgrade = fresh_upgrade(upgrade_id)
+    blocked = _blocked(upgrade, request)
     context = {
         "upgrade": upgrade,
         "incumbent": upgrade.alias.version,
         "form": form,
-        "blocked": _blocked(upgrade, request),
+        "blocked": blocked,
+        "dual_query_helps": blocked and _blocked(upgrade, request, dual_query=True) is None,
         "galleries": [(p, plan_rows(p.cutover)) for p in galleries_after(upgrade)],
     }
     return render(request, "upgrades/promote.html", context, status=status)
@@ -211,12 +216,14 @@ def _some_flips(report: SetReport) -> list[dict[str, Any]]:
     return report.comparison.flips[:SHOWN_FLIPS]
 
 
-def _blocked(upgrade: Upgrade, request: HttpRequest) -> RegistryError | None:
+def _blocked(
+    upgrade: Upgrade, request: HttpRequest, *, dual_query: bool = False
+) -> RegistryError | None:
     """Return why the promotion would be refused now, by doing all of it without keeping it."""
     if upgrade.state != State.JUDGED:
         return GateNotPassedError(f"the upgrade is {upgrade.state}", code="illegal_transition")
     try:
-        promote(upgrade_id=upgrade.pk, actor=request.user, dry_run=True)
+        promote(upgrade_id=upgrade.pk, actor=request.user, dry_run=True, dual_query=dual_query)
     except RegistryError as exc:
         return exc
     return None

@@ -64,7 +64,7 @@ def test_a_promotion_costs_the_same_queries_whatever_the_gallery_holds(
 ):
     upgrade = build.a_judged_upgrade(build.a_gallery(items=size).alias)
 
-    with django_assert_max_num_queries(45) as counted:
+    with django_assert_max_num_queries(48) as counted:
         promote(upgrade_id=upgrade.pk, actor=build.a_user())
 
     writes = [q["sql"] for q in counted.captured_queries if "galleries_item" in q["sql"]]
@@ -297,8 +297,11 @@ def test_a_sealed_segment_gets_its_index_once(gallery):
     job = seal.claim(segment_id=segment.pk)
     assert job.rows == 3
     assert seal.claim(segment_id=segment.pk) is None
-    assert seal.record_sealed(job=job, index_digest="d" * 64)
+    index = seal.PublishedIndex("d" * 64, "hnsw", 0.98)
+    assert seal.record_sealed(job=job, index=index)
 
     assert seal.claim(segment_id=segment.pk) is None
     segment.refresh_from_db()
     assert (segment.sealed_rows, segment.index_digest) == (3, "d" * 64)
+    assert (segment.index_kind, segment.recall_at_10, segment.index_note) == ("hnsw", 0.98, "")
+    assert {batch.index_digest for batch in segment.batches.all()} == {"d" * 64}

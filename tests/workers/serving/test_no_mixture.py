@@ -64,7 +64,7 @@ def test_a_search_during_cutovers_sees_one_epoch_one_encoder_and_every_item(sear
     first, second = weights
     vectors = {f"item-{n:02d}": [n + 1, (n * 7) % 5, -n] for n in range(30)}
     gallery = a_gallery(first, vectors)
-    vector = Query(1000, vector=np.ones((1, 3), np.float32), producer=str(first))
+    vector = Query(1000, {str(first): np.ones((1, 3), np.float32)})
     searchers = [
         Searcher(search_process, gallery, query)
         for query in (Query(1000, sample=SAMPLE), Query(1000, sample=SAMPLE), vector)

@@ -30,8 +30,8 @@ def test_the_answer_says_what_was_found_where_and_under_which_pointer(search):
     answer = search.ask(gallery, vector=EAST, producer=by(gallery), k=2)
 
     assert answer["hits"] == [
-        {"id": "near", "score": 2.0, "segment": 1, "producer": by(gallery)},
-        {"id": "between", "score": 1.0, "segment": 1, "producer": by(gallery)},
+        {"id": "near", "score": 2.0, "segment": 1, "producer": by(gallery), "calibrated": None},
+        {"id": "between", "score": 1.0, "segment": 1, "producer": by(gallery), "calibrated": None},
     ]
     assert (answer["gallery"], answer["epoch"], answer["view"]) == (gallery.name, 1, 1)
     assert (answer["encoder"], answer["skipped"]) == (by(gallery), [])
