@@ -95,6 +95,10 @@ class Store:
             raise CorruptError(f"the stored bytes of {digest[:12]} have changed")
         return path
 
+    def discard(self, digest: str) -> None:
+        """Remove the bytes that no row names any more; who has them open keeps them."""
+        self._place(digest).unlink(missing_ok=True)
+
     @contextmanager
     def open(self, digest: str) -> Iterator[BinaryIO]:
         """Open the bytes for reading."""

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from registry.core.errors import RegistryError
 from registry.core.store import Store
 from registry.galleries.models import InsertBatch
-from registry.galleries.selectors import LiveSegment, chunks_of, items_after, removed_after
+from registry.galleries.selectors import (
+    LiveSegment,
+    chunks_of,
+    indexed_chunks_of,
+    items_after,
+    removed_after,
+)
 from registry.galleries.services.insert import segment_store
 from workers.errors import PermanentError
 from workers.indexing.chunks import read_chunk
@@ -83,6 +89,7 @@ class Segments:
     def __init__(self) -> None:
         self._loaded: dict[int, Loaded] = {}
         self._locks: dict[int, threading.Lock] = {}
+        self._refused: set[str] = set()
         self._guard = threading.Lock()
 
     def current(self, gallery_id: int, wanted: LiveSegment) -> Loaded:
@@ -100,6 +107,28 @@ class Segments:
                 held = _newer(gallery_id, wanted, held)
                 self._loaded[wanted.segment_id] = held
             return held
+
+    def adopt_index(self, gallery_id: int, wanted: LiveSegment) -> None:
+        """Map the index that was published since a segment was read.
+
+        Until that is done the segment is searched as it is held; an index that cannot be used
+        is not tried again.
+        """
+        held = self._loaded.get(wanted.segment_id)
+        if held is None or wanted.index_digest in {"", held.index_digest, *self._refused}:
+            return
+        indexed = _from_index(segment_store(gallery_id, wanted.segment_id), wanted)
+        if indexed is None:
+            self._refused.add(wanted.index_digest)
+            return
+        adopted = _newer(gallery_id, wanted, indexed)
+        with self._lock(wanted.segment_id):
+            if wanted.segment_id in self._loaded:
+                self._loaded[wanted.segment_id] = adopted
+
+    def held_indexes(self) -> dict[int, str]:
+        """Return the index digest of every segment that is held; empty for one without."""
+        return {pk: held.index_digest for pk, held in self._loaded.copy().items()}
 
     def keep_only(self, segment_ids: Collection[int]) -> None:
         """Let go of every other segment; who still searches one keeps it until done."""
@@ -121,7 +150,7 @@ def _newer(gallery_id: int, wanted: LiveSegment, held: Loaded | None) -> Loaded:
     try:
         files = segment_store(gallery_id, wanted.segment_id)
         if held is None:
-            held = _from_index(files, wanted) if wanted.index_digest else _empty(wanted)
+            held = _from_index(files, wanted) or _empty(wanted)
         held = _with_added(files, wanted, held)
         return _with_removed(wanted, held)
     except PermanentError as exc:
@@ -137,8 +166,10 @@ def _empty(wanted: LiveSegment) -> Loaded:
     return Loaded(0, 0, none, np.zeros(1, dtype=np.int64), np.empty(0, dtype=bool), index)
 
 
-def _from_index(files: Store, wanted: LiveSegment) -> Loaded:
-    """Return a sealed segment from its index; empty, for its chunks, where that cannot be used."""
+def _from_index(files: Store, wanted: LiveSegment) -> Loaded | None:
+    """Return a segment as its index holds it, or nothing where that cannot be used."""
+    if not wanted.index_digest:
+        return None
     empty = _empty(wanted)
     try:
         published = read_index(
@@ -147,11 +178,11 @@ def _from_index(files: Store, wanted: LiveSegment) -> Loaded:
             dimension=wanted.dimension,
             distance=empty.index.distance,
         )
-        batches = list(chunks_of(wanted.segment_id))
+        batches = list(indexed_chunks_of(wanted.segment_id, wanted.index_digest))
         _require_rows(len(published), sum(batch.rows for batch in batches), "the index")
     except (PermanentError, RegistryError) as exc:
         log.error("segment %s is read from its chunks: %s", wanted.segment_id, exc)
-        return empty
+        return None
     index = Parts(wanted.dimension, empty.index.distance, published)
     return _followed(replace(empty, index_digest=wanted.index_digest), batches, index)
 

@@ -1,10 +1,11 @@
-"""Find lost batches, unsealed segments and waiting backfills and ask for them again."""
+"""Find lost batches, segments without an index and waiting backfills and ask for them again."""
 
 from django.db.models import Q
 
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.galleries.models import Backfill, InsertBatch, Segment
+from registry.galleries.services import seal
 from registry.galleries.services.backfill_steps import DUE
 
 
@@ -13,11 +14,11 @@ def sweep() -> int:
     leases.give_up_lost(InsertBatch)
     leases.give_up_lost(Segment)
     leases.give_up_lost(Backfill, Q(state="running"), state=Backfill.State.PAUSED)
-    unsealed = Segment.objects.filter(state=Segment.State.SEALED)
+    seal.queue_grown()
     sent = 0
     for name, ids in (
         (TaskName.INSERT_ITEMS, leases.waiting(InsertBatch.objects.all())),
-        (TaskName.SEAL_SEGMENT, leases.waiting(unsealed)),
+        (TaskName.SEAL_SEGMENT, leases.waiting(Segment.objects.all())),
         (TaskName.BACKFILL, leases.waiting(Backfill.objects.filter(DUE))),
     ):
         for pk in ids:

@@ -114,6 +114,7 @@ def test_an_index_with_another_number_of_rows_than_the_database_is_refused(
     data = (other / "index.faiss").read_bytes()
     segment.index_digest = files_of(segment).write([data], max_bytes=len(data)).digest
     segment.save(update_fields=["index_digest"])
+    segment.batches.update(index_digest=segment.index_digest)
 
     assert ask(search, gallery) == ["a", "c", "d"]
     assert "row_count" in caplog.text
