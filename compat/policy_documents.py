@@ -75,8 +75,17 @@ def parse_layer(document: Mapping[str, Any]) -> Task:
         raise PolicyError("without", "must be a list of names of rules")
     for i, name in enumerate(without):
         _text(name, f"without[{i}]")
-    _values({key: document[key] for key in document if key not in {"inherits", "without"}})
+    parts_of(document)
     return Task(document["task"])
+
+
+def parts_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parsed parts that a document sets, whole or not.
+
+    Raises:
+        PolicyError: a part is wrong in itself.
+    """
+    return _values({key: document[key] for key in document if key not in {"inherits", "without"}})
 
 
 def merge(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Effective:

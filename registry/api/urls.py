@@ -3,7 +3,9 @@
 from django.urls import path, re_path
 
 from registry.api import (
+    adapters,
     aliases,
+    backfills,
     comparisons,
     compatibility,
     decisions,
@@ -96,7 +98,7 @@ urlpatterns = [
         "policies/<slug:policy>/revisions/<int:revision>",
         endpoint(get=policies.read_policy_revision),
     ),
-    path("policies/schema", endpoint(get=policies.read_policy_schema)),
+    path("policies/schema", endpoint(get=policies.read_policy_schema), name="policy_schema"),
     path("policies/choices", endpoint(get=policy_scopes.list_policy_choices)),
     path(
         "policies/everything/<slug:task>",
@@ -123,6 +125,15 @@ urlpatterns = [
     path(f"{GALLERY}/items/remove", endpoint(post=galleries.remove_gallery_items)),
     path(f"{GALLERY}/batches/<int:batch>", endpoint(get=galleries.read_batch)),
     path(f"{GALLERY}/search", endpoint(post=galleries.search_gallery)),
+    path(f"{GALLERY}/backfill-plan", endpoint(get=backfills.read_backfill_plan)),
+    path(
+        f"{GALLERY}/backfills",
+        endpoint(get=backfills.list_backfills, post=backfills.open_backfill),
+    ),
+    path(f"{GALLERY}/backfills/<int:backfill>", endpoint(get=backfills.read_backfill)),
+    path(f"{GALLERY}/backfills/<int:backfill>/pause", endpoint(post=backfills.pause)),
+    path(f"{GALLERY}/backfills/<int:backfill>/resume", endpoint(post=backfills.resume)),
+    path(f"{GALLERY}/backfills/<int:backfill>/stop", endpoint(post=backfills.stop)),
     path(f"{GALLERY}/verify", endpoint(post=galleries.verify_gallery)),
     path("uploads", endpoint(post=upload_sessions.open_upload)),
     path(
@@ -135,6 +146,7 @@ urlpatterns = [
     path(f"{UPGRADE}/reject", endpoint(post=decisions.reject_upgrade)),
     path(f"{UPGRADE}/evaluate", endpoint(post=decisions.evaluate_upgrade)),
     path(f"{UPGRADE}/waivers", endpoint(post=waivers.ask_for_waiver)),
+    path(f"{UPGRADE}/adapters", endpoint(get=adapters.list_adapters, post=adapters.fit_adapter)),
     path("waivers/<int:waiver>/grant", endpoint(post=waivers.grant)),
     path(f"{ALIAS}/waivers", endpoint(get=waivers.list_waivers)),
     path(f"{ALIAS}/approvals", endpoint(put=decisions.choose_approvals)),

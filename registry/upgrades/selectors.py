@@ -102,6 +102,15 @@ def policy_revision(name: str, number: int) -> PolicyRevision:
     return found
 
 
+def newest_policy_revision(name: str) -> PolicyRevision:
+    """Return the newest revision of a policy, or raise UnknownObjectError."""
+    found = PolicyRevision.objects.select_related("policy").filter(policy__name=name)
+    newest = found.order_by("-number").first()
+    if newest is None:
+        raise UnknownObjectError(f"no policy {name}", code="unknown_policy")
+    return newest
+
+
 def policy_referred(reference: str) -> PolicyRevision:
     """Return the policy revision that ``name:3`` names.
 

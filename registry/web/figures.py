@@ -16,10 +16,12 @@ class Kind(StrEnum):
     SHARE = "share"
     SCORE = "score"
     RATIO = "ratio"
+    COUNT = "count"
 
 
 _SCORES = frozenset({"map", "map_at_r"})
-_RATIOS = frozenset({"relative_nfr"})
+_RATIOS = frozenset({"relative_nfr", "latency_ratio", "size_ratio"})
+_COUNTS = frozenset({"classes_lost"})
 
 NAMES: Mapping[str, str] = {
     "nfr": "negative flip rate (NFR)",
@@ -34,6 +36,9 @@ NAMES: Mapping[str, str] = {
     "hit_rate_at_1": "hit rate at 1",
     "hit_rate_at_10": "hit rate at 10",
     "recall_at_10": "recall at 10",
+    "cumulative_nfr": "cumulative NFR",
+    "cumulative_retrieval_nfr": "cumulative retrieval NFR",
+    "severity_nfr": "severity-weighted NFR",
     "retrieval_nfr": "retrieval NFR",
     "retrieval_pfr": "retrieval PFR",
     "strict": "strict criterion",
@@ -54,6 +59,8 @@ def kind_of(measurement: str) -> Kind:
     measure = measurement.partition(".")[0]
     if measure in _SCORES:
         return Kind.SCORE
+    if measure in _COUNTS:
+        return Kind.COUNT
     return Kind.RATIO if measure in _RATIOS else Kind.SHARE
 
 
@@ -64,6 +71,8 @@ def is_difference(measurement: str) -> bool:
 
 def digits_of(kind: Kind, support: int) -> int:
     """Return the decimals that ``support`` samples can tell apart."""
+    if kind is Kind.COUNT:
+        return 0
     if kind is Kind.RATIO:
         return 2
     if kind is Kind.SCORE:
@@ -126,6 +135,6 @@ def _unit(measurement: str) -> str:
     kind = kind_of(measurement)
     if kind is Kind.RATIO:
         return f"{SPACE}\N{MULTIPLICATION SIGN}"
-    if kind is Kind.SCORE:
+    if kind in {Kind.SCORE, Kind.COUNT}:
         return ""
     return f"{SPACE}pp" if is_difference(measurement) else f"{SPACE}%"

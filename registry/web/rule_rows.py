@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from compat.policy import Bound, Rule
+from compat.policy import Bound
 from compat.verdict import BUILT_IN, Outcome
 from registry.upgrades.models import Verdict
 from registry.web import figures
@@ -102,40 +102,6 @@ def reason_of(outcome: str, results: Sequence[Mapping[str, Any]]) -> str:
     first = _row(against[0])
     more = f" {len(against) - 1} more below." if len(against) > 1 else ""
     return f"{_sentence(first)}{more}"
-
-
-@dataclass(frozen=True)
-class AskedRule:
-    """A rule of a policy in words."""
-
-    name: str
-    measured: str
-    asked: str
-    basis: str
-    min_support: int
-    advisory: bool
-    rationale: str
-
-
-def asked_rules(rules: Sequence[Rule], confidence: float) -> list[AskedRule]:
-    """Return the rules of a policy in words."""
-    level = f"{confidence * 100:g}{figures.SPACE}%"
-    basis = {
-        "bound": f"the whole interval, each end at {level} confidence",
-        "estimate": "the estimate alone",
-    }
-    return [
-        AskedRule(
-            rule.name,
-            " on ".join([figures.name_of(rule.measurement), *rule.slices]),
-            figures.threshold(rule.measurement, rule.bound, rule.threshold),
-            basis[rule.basis],
-            rule.min_support,
-            rule.advisory,
-            rule.rationale,
-        )
-        for rule in rules
-    ]
 
 
 _COVERAGE_RULES: Mapping[str, str] = {

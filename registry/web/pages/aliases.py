@@ -22,6 +22,7 @@ from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, ro
 from registry.web.attempt import attempt
 from registry.web.forms import ApprovalsForm, PinForm, PolicyChoiceForm, RollBackForm
 from registry.web.plan_rows import plan_rows
+from registry.web.policy_rows import effective_part_rows, effective_rows
 from registry.web.rendering import page_of, posted, see_other
 
 OFFERED_TARGETS = 10
@@ -39,6 +40,9 @@ def detail(request: HttpRequest, name: str, alias: str) -> HttpResponse:
         "model": found.model,
         "gate": gate,
         "policy": policy,
+        "own_policy": policy.layers[-1] if policy.layers[-1].alias_id else None,
+        "asked": effective_rows(policy),
+        "parts": effective_part_rows(policy),
         "pins": gate.pins.select_related("set_revision__evaluation_set"),
         "policy_form": PolicyChoiceForm(
             found.model, initial={"policy": policy.revision.pk}, prefix="policy"

@@ -1,22 +1,24 @@
 """Registered models: list, creation, one line with its versions and lineage."""
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import lineage_of, model_named, models_found
 from registry.catalog.services.register_model import register_model
 from registry.galleries.models import Gallery
 from registry.upgrades.owed import owed_by
-from registry.upgrades.selectors import versions_with_upgrades
-from registry.upgrades.services.policies import effective_policies
+from registry.upgrades.selectors import policy_choices, versions_with_upgrades
+from registry.upgrades.services.policies import effective_policies, set_group
 from registry.web.attempt import attempt
 from registry.web.drawings.lineage import Edge, Node, draw_lineage
 from registry.web.forms import ModelForm
+from registry.web.policy_forms import GroupForm, groups_of
 from registry.web.rendering import page_of, posted, see_other
 
 VERSIONS_A_PAGE = 25
@@ -68,8 +70,30 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "lineage": _draw(model),
         "galleries": Gallery.objects.select_related("alias").filter(alias__model=model),
         "drawn_versions": DRAWN_VERSIONS,
+        "group_form": GroupForm(initial={"group": model.group}),
+        "groups": groups_of(model.task),
+        "set_policy": policy_choices().filter(scope="model", model=model).first(),
     }
     return render(request, "models/detail.html", context)
+
+
+@login_required
+@require_POST
+def change_group(request: HttpRequest, name: str) -> HttpResponse:
+    model = model_named(name)
+    form = GroupForm(request.POST)
+    if form.is_valid():
+        group = form.cleaned_data["group"]
+        with attempt(request):
+            set_group(model=model, group=group, actor=request.user)
+            messages.success(request, _joined(model, group))
+    else:
+        messages.error(request, "The name of a group is too long.")
+    return see_other(request, "model", name)
+
+
+def _joined(model: RegisteredModel, group: str) -> str:
+    return f"{model} belongs to {group} now." if group else f"{model} belongs to no group now."
 
 
 def _draw(model: RegisteredModel) -> SafeString | None:

@@ -207,6 +207,8 @@ _AREAS = {
     "evaluation_set_upload": "evaluation_sets",
     "evaluation_set_revision": "evaluation_sets",
     "policy_revision": "policies",
+    "policy_create": "policies",
+    "policy_edit": "policies",
     "gallery": "galleries",
     "gallery_create": "galleries",
     "gallery_search": "galleries",

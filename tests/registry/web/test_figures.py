@@ -19,6 +19,8 @@ from registry.web import figures
         ("map.new_old", 0.87345, 20_000, "0.8734"),
         ("map.new_old_minus_old_old", 0.01, 700, "+0.010"),
         ("relative_nfr", 0.4, 700, "0.40\xa0×"),
+        ("latency_ratio", 1.5, 15, "1.50\xa0×"),
+        ("classes_lost", 2.0, 10, "2"),
         ("nfr", None, 700, "–"),
     ],
 )
@@ -41,6 +43,8 @@ def test_without_bounds_there_is_no_interval():
     [
         ("nfr", "at_most", 0.01, "at most 1\xa0%"),
         ("nfr", "at_most", 0.0125, "at most 1.25\xa0%"),
+        ("classes_lost", "at_most", 0, "at most 0"),
+        ("size_ratio", "at_most", 1.2, "at most 1.2\xa0×"),
         ("accuracy.new_minus_old", "at_least", -0.005, "at least −0.5\xa0pp"),
         ("map.new_old_minus_old_old", "above", 0.0, "above 0"),
         ("map.new_new_minus_old_old", "at_least", 0.02, "at least +0.02"),

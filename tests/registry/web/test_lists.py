@@ -89,7 +89,7 @@ def grow(kind, count):
         ("/models/", "upgrades", 7),
         ("/upgrades/", "upgrades", 5),
         ("/evaluation-sets/", "sets", 5),
-        ("/policies/", "policies", 6),
+        ("/policies/", "policies", 7),
         ("/galleries/", "galleries", 5),
         ("/ledger/", "upgrades", 6),
     ],
