@@ -41,10 +41,10 @@ def broken_count(share: float, n: int) -> int:
         A whole number from 0 to n.
 
     Example:
-        >>> broken_count(0.1, 30), broken_count(0.001, 30)
-        (3, 1)
+        >>> broken_count(0.07, 100), broken_count(0.001, 30)
+        (7, 1)
     """
-    return math.ceil(round(share * n, 9))  # 0.1 * 30 is a little more than 3
+    return math.ceil(round(share * n, 9))  # 0.07 * 100 is a little more than 7
 
 
 def with_wrong_answers(right: np.ndarray, share: float, seed: int = SEED) -> np.ndarray:

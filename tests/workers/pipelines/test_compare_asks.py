@@ -72,9 +72,9 @@ def test_nothing_is_weighed_where_nobody_says_how(tmp_path):
 def test_queries_weigh_too(tmp_path):
     is_query = np.arange(ROWS) % 2 == 0
     judged = a_pair(tmp_path, "embedding", is_query=is_query)
-    weights = np.where(judged.labels == 0, 3.0, 1.0)[is_query]
+    weights = np.where(judged.labels == 1, 3.0, 1.0)[is_query]
 
-    found = compared(tmp_path, "embedding", asks={"severity": {"cat": 3.0}})
+    found = compared(tmp_path, "embedding", asks={"severity": {"dog": 3.0}})
 
     with np.load(tmp_path / "samples.npz") as samples:
         flipped = samples["old_right"] & ~samples["new_right"]
