@@ -19,6 +19,7 @@ class TaskName(StrEnum):
     COMPUTE_OUTPUTS = "compute_outputs"
     COMPARE = "compare"
     CHECK = "check"
+    FIT_ADAPTER = "fit_adapter"
     ADVANCE_UPGRADES = "advance_upgrades"
     INSERT_ITEMS = "insert_items"
     SEAL_SEGMENT = "seal_segment"

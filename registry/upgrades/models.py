@@ -284,3 +284,31 @@ class Check(Work):
 
     def __str__(self) -> str:
         return f"check {self.pk}"
+
+
+class AdapterFit(Work):
+    """An adapter fitted for a candidate on a set that judges nothing, and the version it made.
+
+    ``result`` holds the held-out figures of every method; ``incumbent`` is whose space the adapted
+    version speaks.
+    """
+
+    upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="adapter_fits")
+    incumbent = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    set_revision = models.ForeignKey(SetRevision, models.PROTECT, related_name="+")
+    result = models.JSONField(default=dict, blank=True)
+    made = models.ForeignKey(ModelVersion, models.PROTECT, null=True, blank=True, related_name="+")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["upgrade", "incumbent", "set_revision"], name="one_fit_per_set"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"adapter of {self.upgrade.candidate} to {self.incumbent} on {self.set_revision}"

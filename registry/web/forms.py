@@ -16,6 +16,7 @@ from registry.catalog.services.register_version import Parent
 from registry.core.errors import RegistryError
 from registry.evaluation.models import SetRevision
 from registry.upgrades.models import EvaluationPin, PolicyRevision, Upgrade
+from registry.upgrades.repairs import fitting_sets
 from registry.upgrades.selectors import other_open_upgrades
 
 TASKS = [(task.value, task.value) for task in Task]
@@ -180,6 +181,22 @@ class PinForm(forms.Form):
     def __init__(self, model: RegisteredModel, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["revision"].queryset = ready_revisions(model)
+
+
+class AdapterForm(forms.Form):
+    """What an adapter for a candidate shall be fitted on."""
+
+    revision = forms.ModelChoiceField(
+        SetRevision.objects.none(),
+        label="Fit on",
+        widget=_SELECT,
+        empty_label="choose a set that judges nothing here",
+        help_text="Of its items only the two vectors are used, never the labels.",
+    )
+
+    def __init__(self, upgrade: Upgrade, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["revision"].queryset = fitting_sets(upgrade)
 
 
 class ReasonForm(forms.Form):

@@ -4,6 +4,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from registry.web.pages import (
+    adapters,
     aliases,
     checks,
     decisions,
@@ -63,6 +64,7 @@ urlpatterns = [
     path(UPGRADE + "withdraw/", upgrades.withdrawal, name="upgrade_withdraw"),
     path(UPGRADE + "supersede/", upgrades.supersession, name="upgrade_supersede"),
     path(UPGRADE + "decision/", decisions.decide, name="upgrade_decide"),
+    path(UPGRADE + "adapters/", adapters.repair, name="adapter_fit"),
     path(UPGRADE + "waivers/", decisions.ask_waiver, name="waiver_request"),
     path(UPGRADE + "evaluate-again/", decisions.again, name="upgrade_evaluate_again"),
     path("waivers/<int:waiver_id>/grant/", decisions.give_waiver, name="waiver_grant"),

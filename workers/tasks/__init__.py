@@ -10,6 +10,7 @@ for _name in (
     "compute_outputs",
     "deliver_webhook",
     "fan_out_events",
+    "fit_adapter",
     "insert_items",
     "inspect_evaluation_set",
     "inspect_version",

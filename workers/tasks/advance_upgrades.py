@@ -3,10 +3,12 @@
 from celery import shared_task
 
 from registry.core.dispatch import TaskName
+from registry.upgrades.services.adapters import resend_ready
 from registry.upgrades.services.advance import advance_all
 
 
 @shared_task(name=TaskName.ADVANCE_UPGRADES.value, acks_late=True, ignore_result=True)
 def advance_upgrades() -> None:
-    """Ask for what is missing and judge what is complete."""
+    """Ask for what is missing, judge what is complete, and fit what has its outputs now."""
     advance_all()
+    resend_ready()

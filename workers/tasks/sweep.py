@@ -12,6 +12,7 @@ from registry.core.dispatch import TaskName
 from registry.evaluation.services.sweep import sweep as sweep_evaluation
 from registry.galleries.services.sweep import sweep as sweep_galleries
 from registry.notify.services.sweep import sweep as sweep_notify
+from registry.upgrades.services.adapters import sweep as sweep_adapters
 from registry.upgrades.services.advance import advance_all
 from registry.upgrades.services.checks import sweep as sweep_checks
 from registry.upgrades.services.withdraw import expire_untouched
@@ -28,6 +29,7 @@ def sweep() -> None:
         sweep_galleries()
         sweep_notify()
         sweep_checks()
+        sweep_adapters()
         expire_untouched()
     advance_all()
     sweep_uploads(timezone.now())

@@ -14,8 +14,9 @@ from registry.core.errors import (
     InvalidInputError,
     noting_refusal,
 )
+from registry.core.leases import WorkState
 from registry.evaluation.models import SetRevision
-from registry.upgrades.models import AliasGate, EvaluationPin
+from registry.upgrades.models import AdapterFit, AliasGate, EvaluationPin
 from registry.upgrades.services.policies import ensure_default
 
 DEFAULT_ALIAS = "production"
@@ -45,13 +46,14 @@ def pin_set(*, alias: Alias, revision: SetRevision, actor: AbstractUser) -> Eval
 
     Raises:
         InvalidInputError: the set is for another task.
-        ConflictError: the revision is not ready.
+        ConflictError: the revision is not ready, or an adapter was fitted on the set.
     """
     if revision.evaluation_set.task != alias.model.task:
         raise InvalidInputError("the set is for another task", code="task_mismatch")
     if revision.state != SetRevision.State.READY:
         raise ConflictError(f"{revision} is {revision.state}", code="set_not_ready")
     Alias.objects.select_for_update().get(pk=alias.pk)
+    _require_not_fitted_on(alias, revision)
     gate = AliasGate.objects.get(alias=alias)
     pin, _ = EvaluationPin.objects.update_or_create(
         gate=gate,
@@ -115,6 +117,16 @@ def _set_approvals(
         uploader_may_approve=uploader_may_approve,
     )
     return gate
+
+
+def _require_not_fitted_on(alias: Alias, revision: SetRevision) -> None:
+    """Refuse to let candidates be judged by what one of them was fitted on."""
+    fits = AdapterFit.objects.filter(upgrade__alias=alias).exclude(work_state=WorkState.FAILED)
+    if fits.filter(set_revision__evaluation_set=revision.evaluation_set).exists():
+        raise ConflictError(
+            f"an adapter for {alias} was fitted on {revision.evaluation_set}",
+            code="set_was_fitted_on",
+        )
 
 
 def _note_pin(alias: Alias, actor: AbstractUser, action: str, revision: str) -> None:

@@ -24,6 +24,7 @@ from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
 from registry.web.forms import DecisionForm, ReasonForm, SupersedeForm, WaiverForm
+from registry.web.pages.adapters import repair_of
 from registry.web.pages.rivals import rivals_of
 from registry.web.plan_rows import plan_rows
 from registry.web.rendering import page_of, page_or_fragment, posted, see_other
@@ -168,7 +169,7 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
         "is_open": is_open(upgrade),
         "withdraw_form": ReasonForm(auto_id="withdraw_%s"),
         "supersede_form": SupersedeForm(upgrade, auto_id="supersede_%s"),
-    }
+    } | repair_of(upgrade)
     verdict = upgrade.verdict
     if verdict is None:
         return context

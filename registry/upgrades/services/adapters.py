@@ -1,0 +1,290 @@
+"""Repair a candidate that does not understand the old vectors: fit an adapter, propose the result.
+
+The adapted version is an ordinary version whose graph ends in the incumbent's space. Nothing about
+it is taken on trust: its own upgrade passes the same gate, or does not.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+from django.utils import timezone
+
+from compat.policy import Task
+from registry.audit.services.record import record as ledger
+from registry.catalog.manifest import version_digest
+from registry.catalog.models import Alias, Artifact, LineageEdge, ModelVersion
+from registry.catalog.services.register_version import Parent, register_version
+from registry.core import leases
+from registry.core.dispatch import TaskName, send_on_commit
+from registry.core.errors import (
+    ConflictError,
+    IllegalTransitionError,
+    InvalidInputError,
+    UnknownObjectError,
+    noting_refusal,
+)
+from registry.core.leases import WorkState
+from registry.core.store import Stored
+from registry.evaluation.models import Outputs, SetRevision
+from registry.evaluation.services.comparisons import is_settled
+from registry.evaluation.services.outputs import request_outputs
+from registry.upgrades.models import AdapterFit, AliasGate, EvaluationPin, Upgrade
+from registry.upgrades.services.propose import propose
+from registry.upgrades.states import OPEN
+
+METHOD_NAMES = {
+    "procrustes": "orthogonal Procrustes",
+    "low_rank_affine": "low-rank affine map",
+    "residual_mlp": "residual MLP",
+    "stay_old": "the old encoder itself",
+}
+"""How people read them."""
+
+
+@dataclass(frozen=True)
+class AdapterJob:
+    """What a worker needs: digests of stored bytes, and how to read them.
+
+    Attributes:
+        new_file, old_file: outputs of candidate and incumbent on the fitting set.
+        judged: by name, the canonical sets that judge the alias; no sample of theirs is fitted on.
+    """
+
+    claim: leases.Claim
+    artifact_digest: str
+    new_manifest: dict[str, Any]
+    old_manifest: dict[str, Any]
+    set_digest: str
+    new_file: str
+    old_file: str
+    judged: dict[str, str]
+
+
+def request_adapter(*, upgrade_id: int, revision: SetRevision, actor: AbstractUser) -> AdapterFit:
+    """Queue the fit of an adapter for the candidate of an open upgrade; asked twice, fitted once.
+
+    A fit that failed is tried again.
+
+    Raises:
+        UnknownObjectError: there is no such upgrade.
+        IllegalTransitionError: it is not open.
+        InvalidInputError: the candidate is no encoder with weights, or the set is for another task.
+        ConflictError: there is no incumbent to be compatible with, the candidate or the set was
+            not inspected yet, or the set judges the alias.
+    """
+    subject, named = f"upgrade:{upgrade_id}", str(revision)
+    with (
+        noting_refusal("upgrade.fit_adapter", subject, evaluation_set=named),
+        transaction.atomic(),
+    ):
+        return _request(upgrade_id, revision, actor)
+
+
+def _request(upgrade_id: int, revision: SetRevision, actor: AbstractUser) -> AdapterFit:
+    upgrade = (
+        Upgrade.objects.select_for_update(of=("self",))
+        .select_related("candidate__model")
+        .filter(pk=upgrade_id)
+        .first()
+    )
+    if upgrade is None:
+        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    if upgrade.state not in OPEN:
+        raise IllegalTransitionError(f"cannot repair an upgrade that is {upgrade.state}")
+    alias = Alias.objects.select_related("model", "version__model").get(pk=upgrade.alias_id)
+    _require_repairable(upgrade.candidate)
+    if alias.version is None:
+        raise ConflictError(f"{alias} names no version yet", code="alias_empty")
+    _require_fitting_set(alias, revision)
+    fit, created = AdapterFit.objects.get_or_create(
+        upgrade=upgrade,
+        incumbent=alias.version,
+        set_revision=revision,
+        defaults={"requested_by": actor, "created_at": timezone.now()},
+    )
+    if created or leases.requeue(AdapterFit, fit.pk):
+        fit.refresh_from_db()
+        ledger(
+            actor=actor.get_username(),
+            action="upgrade.fit_adapter",
+            subject=f"upgrade:{upgrade.pk}",
+            candidate=str(upgrade.candidate),
+            incumbent=str(alias.version),
+            evaluation_set=str(revision),
+        )
+        _outputs_of(fit)
+        send_on_commit(TaskName.FIT_ADAPTER, fit.pk)
+    return fit
+
+
+def claim(*, fit_id: int) -> AdapterJob | None:
+    """Take a fit; None when another worker has it, or outputs that it needs are to come."""
+    fit = AdapterFit.objects.select_related(
+        "upgrade__candidate__model", "incumbent__model", "set_revision"
+    ).get(pk=fit_id)
+    new, old = rows = _outputs_of(fit)
+    if not all(row is None or is_settled(row) for row in rows):
+        return None
+    taken = leases.claim(AdapterFit, fit_id)
+    if taken is None:
+        return None
+    for version, row in zip((fit.upgrade.candidate, fit.incumbent), rows, strict=True):
+        if row is None or row.work_state == WorkState.FAILED:
+            why = f": {row.error_code}: {row.error_detail}" if row else ""
+            detail = f"{version} has no outputs on {fit.set_revision}{why}"
+            leases.fail(AdapterFit, taken, "outputs_missing", detail)
+            return None
+    return AdapterJob(
+        claim=taken,
+        artifact_digest=fit.upgrade.candidate.artifact_id,
+        new_manifest=fit.upgrade.candidate.manifest,
+        old_manifest=fit.incumbent.manifest,
+        set_digest=fit.set_revision.canonical_digest,
+        new_file=new.file_digest,
+        old_file=old.file_digest,
+        judged={
+            str(pin.set_revision): pin.set_revision.canonical_digest
+            for pin in _pins(fit.upgrade.alias)
+        },
+    )
+
+
+@transaction.atomic
+def record(*, job: AdapterJob, graph: Stored, result: dict[str, Any]) -> bool:
+    """Register the adapted version and propose it; False, and nothing kept, if the claim was lost.
+
+    Raises:
+        ConflictError: the version cannot be proposed, for the alias names it already.
+    """
+    kept = leases.finish(AdapterFit, job.claim, result=result, finished_at=timezone.now())
+    if not kept:
+        return False
+    fit = AdapterFit.objects.select_related(
+        "upgrade__alias", "upgrade__candidate__model", "incumbent__model", "requested_by"
+    ).get(pk=job.claim.pk)
+    version = _registered(fit, graph, result)
+    made = propose(alias=fit.upgrade.alias, candidate=version, actor=fit.requested_by)
+    fit.made = version
+    fit.save(update_fields=["made"])
+    ledger(
+        actor=fit.requested_by.get_username(),
+        action="upgrade.adapter_fitted",
+        subject=f"upgrade:{fit.upgrade_id}",
+        method=result["method"],
+        evaluation_set=str(fit.set_revision),
+        version=str(version),
+        upgrade=made.pk,
+    )
+    return True
+
+
+def fail(*, job: AdapterJob, code: str, detail: str) -> bool:
+    """Record that no adapter could be fitted, with the reason."""
+    return leases.fail(AdapterFit, job.claim, code, detail)
+
+
+def resend_ready() -> None:
+    """Send the fits that waited for outputs which are all there now."""
+    queued = AdapterFit.objects.filter(work_state=WorkState.QUEUED).select_related(
+        "upgrade__candidate", "incumbent", "set_revision"
+    )
+    for fit in queued:
+        if all(row is None or is_settled(row) for row in _outputs_of(fit)):
+            send_on_commit(TaskName.FIT_ADAPTER, fit.pk)
+
+
+def sweep() -> int:
+    """Resend the fits that nobody holds; return how many."""
+    leases.give_up_lost(AdapterFit)
+    waiting = leases.waiting(AdapterFit.objects.all())
+    for pk in waiting:
+        send_on_commit(TaskName.FIT_ADAPTER, pk)
+    return len(waiting)
+
+
+def card_of(fit: AdapterFit) -> str:
+    """Return the card of the adapted version: what was fitted on what, and what it was worth."""
+    result = fit.result
+    rows = [*result["tried"], result["stay_old"]]
+    table = "\n".join(
+        f"| {METHOD_NAMES[row['name']]} | {row['retained']:.3f} | {row['cosine']:.3f} |"
+        for row in rows
+    )
+    return (
+        f"{fit.upgrade.candidate} with a query-side adapter into the space of {fit.incumbent}: "
+        f"**{METHOD_NAMES[result['method']]}**, {result['parameters']:,} numbers, appended to its "
+        f"graph.\n\nFitted on {result['fitted']:,} pairs of vectors from {fit.set_revision} "
+        f"(no labels), chosen on {result['held_out']:,} pairs held out from them:\n\n"
+        "| | nearest ten of a full re-embedding that are found | cosine with the old vector |\n"
+        f"|---|---|---|\n{table}\n\nThese figures chose the method. What the version may do is "
+        "said by the verdict of its upgrade alone."
+    )
+
+
+def _registered(fit: AdapterFit, graph: Stored, result: dict[str, Any]) -> ModelVersion:
+    """Return the adapted version; the one that is there if the line has the same already."""
+    candidate = fit.upgrade.candidate
+    artifact, _ = Artifact.objects.get_or_create(
+        digest=graph.digest,
+        defaults={"size_bytes": graph.size_bytes, "created_at": timezone.now()},
+    )
+    same = candidate.model.versions.exclude(state=ModelVersion.State.REFUSED).filter(
+        digest=version_digest(artifact.digest, result["manifest"])
+    )
+    return same.first() or register_version(
+        model_name=candidate.model.name,
+        manifest=result["manifest"],
+        actor=fit.requested_by,
+        artifact=artifact,
+        file_name=f"{candidate.model.name}-{candidate.number}-adapted.onnx",
+        parents=[
+            Parent(candidate.pk, LineageEdge.Relation.ADAPTER_OF),
+            Parent(fit.incumbent_id, LineageEdge.Relation.COMPATIBLE_WITH),
+        ],
+        card=card_of(fit),
+    )
+
+
+def _outputs_of(fit: AdapterFit) -> tuple[Outputs | None, Outputs | None]:
+    """Return the outputs of candidate and incumbent on the fitting set, asking for them if new."""
+    new, old = fit.upgrade.candidate, fit.incumbent
+    return (
+        request_outputs(version=new, revision=fit.set_revision),
+        request_outputs(version=old, revision=fit.set_revision),
+    )
+
+
+def _require_repairable(candidate: ModelVersion) -> None:
+    if candidate.model.task != Task.EMBEDDING:
+        raise InvalidInputError(
+            f"{candidate} is no encoder: adapters map embeddings", code="not_an_encoder"
+        )
+    if candidate.is_recorded:
+        raise InvalidInputError(
+            f"{candidate} has no weights that an adapter could be appended to",
+            code="encoder_without_weights",
+        )
+    if candidate.state != ModelVersion.State.READY:
+        raise ConflictError(f"{candidate} is {candidate.state}", code="version_not_ready")
+
+
+def _require_fitting_set(alias: Alias, revision: SetRevision) -> None:
+    """Refuse a set that cannot be fitted on; the worker looks for shared samples besides."""
+    if revision.evaluation_set.task != alias.model.task:
+        raise InvalidInputError("the set is for another task", code="task_mismatch")
+    if revision.state != SetRevision.State.READY:
+        raise ConflictError(f"{revision} is {revision.state}", code="set_not_ready")
+    for pin in _pins(alias):
+        same_set = pin.evaluation_set_id == revision.evaluation_set_id
+        if same_set or pin.set_revision.digest == revision.digest:
+            raise ConflictError(
+                f"{pin.set_revision} judges {alias}: fit on data that judge nothing",
+                code="set_judges_the_alias",
+            )
+
+
+def _pins(alias: Alias) -> list[EvaluationPin]:
+    gate = AliasGate.objects.get(alias=alias)
+    return list(gate.pins.select_related("set_revision__evaluation_set"))
