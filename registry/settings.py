@@ -165,6 +165,7 @@ SPECTACULAR_SETTINGS = {
             *("rejected", "refused", "superseded"),
         ],
         "WorkStateEnum": ["queued", "running", "done", "failed"],
+        "BackfillStateEnum": ["running", "paused", "stopped", "done", "superseded"],
         "StepStateEnum": ["missing", "queued", "running", "done", "failed"],
     },
 }

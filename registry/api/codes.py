@@ -106,7 +106,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "set_judges_the_alias": ((409,), "an adapter is fitted on data that judge no candidate"),
     "set_was_fitted_on": ((409,), "a candidate of the alias was fitted on the set"),
     "not_an_encoder": ((400,), "adapters map the embeddings of encoders"),
-    "encoder_without_weights": ((400,), "recorded outputs have no graph to append an adapter to"),
+    "encoder_without_weights": ((400, 409), "recorded outputs have no graph that could be run"),
     "version_not_ready": ((409,), "the version is not inspected yet, or was refused"),
     "set_not_pinned": ((400,), "the evaluation set does not judge the alias"),
     "unknown_check": ((404,), "there is no such check"),
@@ -134,6 +134,12 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "policy_conflict": ((409,), "what is set for the scopes of the alias does not fit together"),
     "policy_not_set": ((409,), "no policy is set for the scope: it inherits already"),
     "nothing_wider": ((409,), "the widest policy can be replaced, not removed"),
+    # Backfills
+    "unknown_backfill": ((404,), "the gallery has no such backfill"),
+    "invalid_rate": ((400,), "the rate of a backfill is out of range"),
+    "backfill_open": ((409,), "the gallery has a backfill that is running or paused"),
+    "nothing_to_backfill": ((409,), "every item is of the live encoder"),
+    "inputs_missing": ((409,), "the items came as vectors: nothing can embed them again"),
     # Webhooks
     "invalid_event_filter": ((400,), "the filter names no kind of event"),
     "invalid_webhook_url": ((400,), "a webhook is https://host/path, without user or fragment"),

@@ -73,7 +73,7 @@ def start_backfill(
 
 def _require_sane(order: str, rate_limit_per_s: float | None) -> None:
     if order not in Backfill.Order.values:
-        raise InvalidInputError(f"{order!r} is no order of a backfill", code="unknown_order")
+        raise InvalidInputError(f"{order!r} is no order of a backfill")
     if rate_limit_per_s is not None and not LOWEST_RATE <= rate_limit_per_s <= HIGHEST_RATE:
         raise InvalidInputError(
             f"a rate is from {LOWEST_RATE} to {HIGHEST_RATE:.0f} items a second",

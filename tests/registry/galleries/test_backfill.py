@@ -291,7 +291,7 @@ def test_what_cannot_be_backfilled_is_refused_with_the_reason():
     for gallery, changes, code in (
         (fresh, {}, "nothing_to_backfill"),
         (vectors_only, {}, "inputs_missing"),
-        (fresh, {"order": "newest"}, "unknown_order"),
+        (fresh, {"order": "newest"}, "invalid_input"),
         (fresh, {"rate_limit_per_s": 0}, "invalid_rate"),
         (fresh, {"rate_limit_per_s": float("nan")}, "invalid_rate"),
     ):
