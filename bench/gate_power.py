@@ -6,15 +6,19 @@ Each cell is 2,000 simulated upgrades, judged by ``compat.verdict.assess`` itsel
 the edge of a rule is the hardest case of a false pass; its nominal level is 5 %.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from bench.machine import print_table
-from compat.measurement import Direction, Measurement, proportion
+from compat.intervals import binomial_tails
+from compat.measurement import LEVELS, Direction, Measurement, proportion
 from compat.metrics.bootstrap import Contributions, bounds_of_means
+from compat.multiplicity import benjamini_hochberg, holm
 from compat.policy import Policy, Rule, Task
 from compat.policy_defaults import DEFAULTS
 from compat.policy_documents import parse_policy
-from compat.verdict import Evidence, Outcome, assess
+from compat.verdict import Evidence, Outcome, Planted, assess
 
 SIMULATED = 2_000
 SIZES = (300, 1_000, 3_000, 10_000)
@@ -60,8 +64,17 @@ def _only(measurement: str, task: Task) -> Policy:
 
 
 def _outcome(policy: Policy, found: Measurement) -> Outcome:
-    evidence = Evidence("simulated", [found], null_test="")
+    """Judge one measurement; what the gate plants to test itself is the worst there is."""
+    worst = [Planted(1.0, [_worst(found)])]
+    evidence = Evidence("simulated", [found], null_test="", planted=worst)
     return assess(policy, [evidence], first_version=False).outcome
+
+
+def _worst(found: Measurement) -> Measurement:
+    if found.count is not None:
+        return proportion(found.name, found.support, found.support, found.direction)
+    levels = {repr(level): -1.0 for level in LEVELS}
+    return replace(found, value=-1.0, bounds={"lower": levels, "upper": levels})
 
 
 def _flip_outcomes(policy: Policy, n: int) -> dict[int, Outcome]:
@@ -121,6 +134,7 @@ def _abuses(rng: np.random.Generator, policy: Policy) -> list[list[str]]:
         ["looking again every 100 samples until it passes", f"{peeked.mean():.1%}"],
         [f"every one of {SLICES} slices of 300 must pass", f"{sliced.all(axis=1).mean():.1%}"],
         [f"any one of {SLICES} slices of 300 may pass", f"{sliced.any(axis=1).mean():.1%}"],
+        *_alerts(samples, budget),
     ]
     for tries in TRIES:
         again = rng.binomial(3_000, budget, size=(SIMULATED, tries)) <= passes[3_000]
@@ -128,6 +142,20 @@ def _abuses(rng: np.random.Generator, policy: Policy) -> list[list[str]]:
             [f"{tries} candidates tried on one set, one passes", f"{again.any(axis=1).mean():.1%}"]
         )
     return rows
+
+
+def _alerts(samples: np.ndarray, budget: float) -> list[list[str]]:
+    """Return how often some slice alerts though every one is at the budget exactly."""
+    counts = samples.reshape(SIMULATED, SLICES, -1).sum(axis=2)
+    size = samples.shape[1] // SLICES
+    p_of = {int(c): binomial_tails(int(c), size, budget)[1] for c in np.unique(counts)}
+    p_values = [[p_of[int(c)] for c in row] for row in counts]
+    ways = {"uncorrected": list, "Holm": holm, "Benjamini-Hochberg": benjamini_hochberg}
+    return [
+        [f"alert if any of {SLICES} slices regressed, {name}: false alerts", f"{share:.1%}"]
+        for name, corrected in ways.items()
+        for share in [np.mean([min(corrected(row)) <= 0.05 for row in p_values])]
+    ]
 
 
 def _greatest_pass(policy: Policy, n: int) -> int:
