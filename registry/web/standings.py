@@ -48,7 +48,9 @@ STANDINGS = _table(
     Standing("replaced", "replaced", "dash", "quiet", "a later version took over"),
     Standing("rejected", "rejected", "cross", "quiet", "a person said no"),
     Standing("withdrawn", "withdrawn", "dash", "quiet", "closed by a person"),
-    Standing("superseded", "superseded", "dash", "quiet", "closed in favour of another upgrade"),
+    Standing("superseded", "superseded", "dash", "quiet", "something newer took its place"),
+    Standing("paused", "paused", "clock", "waiting", "goes on when a person resumes it"),
+    Standing("stopped", "stopped", "dash", "quiet", "ended by a person; what was done stays"),
     Standing("sealed", "sealed", "lock", "quiet", "takes no more items"),
     Standing("insert", "takes inserts", "plus", "running", "new items go here"),
 )

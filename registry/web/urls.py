@@ -6,6 +6,7 @@ from django.urls import path
 from registry.web.pages import (
     adapters,
     aliases,
+    backfills,
     checks,
     decisions,
     evaluation_sets,
@@ -81,6 +82,9 @@ urlpatterns = [
     path(GALLERY, galleries.detail, name="gallery"),
     path(GALLERY + "search/", galleries.search, name="gallery_search"),
     path(GALLERY + "items/", galleries.add_items, name="gallery_items"),
+    path(GALLERY + "backfill/", backfills.overview, name="gallery_backfill"),
+    path(GALLERY + "backfill/<int:backfill_id>/", backfills.steer, name="gallery_backfill_steer"),
+    path(GALLERY + "economics/", backfills.economics, name="gallery_economics"),
     path("ledger/", ledger.index, name="ledger"),
     path("ledger/<int:seq>/", ledger.entry, name="ledger_entry"),
     path("ledger/verify/", ledger.verify, name="ledger_verify"),

@@ -75,6 +75,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "entries": {e.segment_id: e for e in live.entries.select_related("encoder__model")},
         "segments": page_of(request, segments, 25, name="segments"),
         "live_items": gallery.segments.aggregate(total=Sum("live_items"))["total"] or 0,
+        **_held_elsewhere(gallery),
         "cutovers": page_of(request, cutovers, 25, name="cutovers"),
         "batches": page_of(request, batches, 10),
         "items_form": ItemsForm(),
@@ -112,3 +113,14 @@ def search(request: HttpRequest, name: str) -> HttpResponse:
         status = tried.status
     context = {"gallery": gallery, "search_form": form, "answer": answer}
     return form_page(request, "galleries/search.html", "galleries/_hits.html", context, status)
+
+
+def _held_elsewhere(gallery: Gallery) -> dict[str, int]:
+    """Return how many items are of other versions, and how many of them nothing searches."""
+    others = gallery.segments.exclude(producer=gallery.live_view.encoder_id)
+    searched = gallery.live_view.entries.filter(searchable=True).values("segment")
+    unsearched = others.exclude(pk__in=searched)
+    return {
+        "other_items": others.aggregate(total=Sum("live_items"))["total"] or 0,
+        "waiting_items": unsearched.aggregate(total=Sum("live_items"))["total"] or 0,
+    }

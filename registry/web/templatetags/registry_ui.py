@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from registry.catalog.models import ModelVersion
 from registry.upgrades.models import Check, Upgrade
-from registry.web import figures
+from registry.web import figures, spans
 from registry.web.icons import ICONS
 from registry.web.json_text import json_text
 from registry.web.markdown import render_card
@@ -23,6 +23,8 @@ register = template.Library()
 
 register.filter("count", figures.count)
 register.filter("size", figures.size)
+register.filter("duration", spans.duration)
+register.filter("plain", spans.plain)
 register.filter("measure_name", figures.name_of)
 register.filter("card", render_card)
 
@@ -212,6 +214,8 @@ _AREAS = {
     "gallery": "galleries",
     "gallery_create": "galleries",
     "gallery_search": "galleries",
+    "gallery_backfill": "galleries",
+    "gallery_economics": "galleries",
     "ledger_entry": "ledger",
     "webhook": "webhooks",
     "webhook_create": "webhooks",
