@@ -264,39 +264,6 @@ class StoredInput:
     row: int
 
 
-def moved_items_at(
-    gallery_id: int, places: Sequence[tuple[int, int]]
-) -> dict[tuple[int, int], str]:
-    """Return the external ids of what a backfill has moved away from these places.
-
-    It is the same item where its input is the same; one that was removed is in no other place.
-    """
-    by_batch: dict[int, list[int]] = {}
-    for batch_id, row in places:
-        by_batch.setdefault(batch_id, []).append(row)
-    asked = Q()
-    for batch_id, rows in by_batch.items():
-        asked |= Q(batch=batch_id, row__in=rows)
-    removed = {
-        (batch or own_batch, own_row if row is None else row): ((own_batch, own_row), external_id)
-        for own_batch, own_row, batch, row, external_id in Item.objects.filter(asked).values_list(
-            "batch", "row", "input_batch", "input_row", "external_id"
-        )
-    }
-    live = Item.objects.filter(
-        gallery=gallery_id,
-        external_id__in=[external_id for _, external_id in removed.values()],
-        removed_at_revision=None,
-        input_batch__isnull=False,
-    )
-    kept = {}
-    for source in live.values_list("input_batch", "input_row"):
-        if source in removed:
-            place, external_id = removed[source]
-            kept[place] = external_id
-    return kept
-
-
 def to_backfill(gallery: Gallery) -> QuerySet[Item]:
     """Return the live items whose vectors are not of the live encoder."""
     encoder = gallery.live_view.encoder_id

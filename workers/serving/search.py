@@ -11,6 +11,7 @@ import numpy as np
 from registry.catalog.models import ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.galleries.selectors import (
+    LivePointer,
     LiveSegment,
     LiveView,
     live_item,
@@ -28,6 +29,10 @@ from workers.serving.segments import Loaded, Rows, Segments
 
 PLANS_KEPT = 256
 """Views whose plan is not read again; a view never changes."""
+
+
+TRIES = 4
+"""Answers that are made at most: the last one stands, as a backfill takes a second for a step."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,36 @@ class Search:
     def answer(self, gallery: str, query: Query) -> dict[str, Any]:
         """Return the hits of ``query`` under the epoch of this moment, and what was not searched.
 
-        An item that is removed while this runs is left out, so there may be fewer than k hits.
+        An item that is removed while this runs is left out, so there may be fewer than k hits. One
+        that a backfill moves is not: then the answer is made again.
 
         Raises:
             SearchError: see ``errors.STATUS`` and ``queries.parse``.
         """
-        watch = Stopwatch()
-        view = self.resolved(gallery)
-        watch.lap("resolve")
+        for tries_left in reversed(range(TRIES)):
+            watch = Stopwatch()
+            view = self.resolved(gallery)
+            watch.lap("resolve")
+            try:
+                answer = self._answer(view, query, watch)
+            except SearchError:
+                if not tries_left or self._stands(view):
+                    raise
+            else:
+                if not tries_left or self._stands(view):
+                    break
+        return answer
+
+    def _stands(self, view: LiveView) -> bool:
+        """Whether no item can have left a segment of ``view`` since it was resolved.
+
+        The last segment takes inserts: items come to it, and what leaves it was removed.
+        """
+        segments = self._pointer(view.gallery).segments
+        now = {segment_id: revision for segment_id, revision, *_ in segments}
+        return all(now.get(held.segment_id) == held.revision for held in view.segments[:-1])
+
+    def _answer(self, view: LiveView, query: Query, watch: Stopwatch) -> dict[str, Any]:
         probes = self._probes(view, query)
         watch.lap("encode")
         searched, skipped = allotted(view, probes)
@@ -110,11 +137,14 @@ class Search:
         Raises:
             SearchError: ``unknown_gallery``.
         """
+        pointer = self._pointer(gallery)
+        return self._plan(pointer.view_id).at(pointer)
+
+    def _pointer(self, gallery: str) -> LivePointer:
         try:
-            pointer = live_pointer(gallery)
+            return live_pointer(gallery)
         except UnknownObjectError as exc:
             raise SearchError(exc.code, str(exc)) from exc
-        return self._plan(pointer.view_id).at(pointer)
 
     def _probes(self, view: LiveView, query: Query) -> list[Probe]:
         """Return the query as a vector of each version that asks under this view."""
