@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from graceful import answers
 from graceful.access import Access, access, clean_url
 from graceful.errors import RefusedError, TimedOutError
+from graceful.references import PolicyPlace
 from graceful.standing import is_checked, is_settled
 from graceful.transport import Transport
 from graceful.uploads import Progress, send_file, silent
@@ -163,6 +164,27 @@ class Client:
         path = f"models/{model}/aliases/{alias}/policy"
         return self.transport.json("PUT", path, json={"policy": policy}, again=True)
 
+    def effective_policy(self, model: str, alias: str) -> answers.EffectivePolicy:
+        """Return what guards an alias after inheritance, and where each rule comes from."""
+        return self.transport.get(f"models/{model}/aliases/{alias}/effective-policy")
+
+    def set_policy(self, place: PolicyPlace, policy: str) -> None:
+        """Set a policy revision such as ``strict:2`` for a scope; what is narrower inherits it."""
+        self.transport.json("PUT", place.path, json={"policy": policy}, again=True)
+
+    def unset_policy(self, place: PolicyPlace) -> None:
+        """Set nothing for a scope any more: what is wider holds there again."""
+        self.transport.json("DELETE", place.path)
+
+    def policy_scopes(self) -> Iterator[answers.PolicyScope]:
+        """Yield what is set where."""
+        return self.transport.pages("policies/choices")
+
+    def set_group(self, model: str, group: str) -> answers.Model:
+        """Let a model belong to a group and inherit its policy; an empty name is no group."""
+        path = f"models/{model}/group"
+        return self.transport.json("PUT", path, json={"group": group}, again=True)
+
     def pin(self, model: str, alias: str, evaluation_set: str) -> answers.Gate:
         """Let an evaluation-set revision such as ``digits:1`` judge the candidates of an alias."""
         path = f"models/{model}/aliases/{alias}/pins"
@@ -176,17 +198,31 @@ class Client:
         """Return a revision of a policy."""
         return self.transport.get(f"policies/{name}/revisions/{number}")
 
-    def verify_policy(self, document: Mapping[str, Any]) -> answers.VerifiedPolicy:
-        """Return whether a document is a policy, and if not, why; nothing is kept."""
-        return self.transport.json("POST", "policies/verify", json={"document": document})
+    def verify_policy(
+        self, policy: Mapping[str, Any] | str, *, model: str = "", alias: str = ""
+    ) -> answers.VerifiedPolicy:
+        """Return whether something is a policy, and if not, why; nothing is kept.
 
-    def add_policy(self, name: str, document: Mapping[str, Any]) -> answers.PolicyRevision:
-        """Return the revision that holds the document, adding it where there is none."""
+        Args:
+            policy: a document, or a text in YAML or JSON: then problems name its lines.
+            model: where it might be set: the answer says what would hold there.
+            alias: of that model.
+        """
+        place = {key: value for key, value in (("model", model), ("alias", alias)) if value}
+        return self.transport.json("POST", "policies/verify", json={**_said(policy), **place})
+
+    def add_policy(self, name: str, policy: Mapping[str, Any] | str) -> answers.PolicyRevision:
+        """Return the revision that says the same, adding it where there is none.
+
+        Args:
+            policy: a document, or a text in YAML or JSON, which is kept with its comments.
+        """
         try:
-            return self._create("policies", name=name, document=document)
+            return self._create("policies", name=name, **_said(policy))
         except RefusedError as exc:
             if exc.code != "duplicate_policy":
                 raise
+            document = self.verify_policy(policy)["document"]
             return self._same_revision(name, document, exc)
 
     # Upgrades
@@ -488,7 +524,7 @@ class Client:
         return self.transport.post(path, {**body, "upload": upload}, key=key)
 
     def _same_revision(
-        self, name: str, document: Mapping[str, Any], refused: RefusedError
+        self, name: str, document: Mapping[str, Any] | None, refused: RefusedError
     ) -> answers.PolicyRevision:
         newest = next(p["last_number"] for p in self.policies() if p["name"] == name)
         for number in range(newest, 0, -1):
@@ -506,3 +542,7 @@ class Client:
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _said(policy: Mapping[str, Any] | str) -> dict[str, Any]:
+    return {"text": policy} if isinstance(policy, str) else {"document": policy}

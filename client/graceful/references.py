@@ -30,6 +30,41 @@ class NumberedReference:
         return f"{self.name}:{self.number}"
 
 
+@dataclass(frozen=True)
+class PolicyPlace:
+    """What a policy is set for: its address in the API, and its name in words."""
+
+    path: str
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
+
+    @classmethod
+    def everything(cls, task: str) -> "PolicyPlace":
+        """Return the widest scope of a task."""
+        return cls(f"policies/everything/{_name(task)}", f"everything {task}")
+
+    @classmethod
+    def of_group(cls, task: str, group: str) -> "PolicyPlace":
+        """Return the models of a task that belong to a group."""
+        return cls(f"policies/groups/{_name(task)}/{_name(group)}", f"group {group}")
+
+    @classmethod
+    def of(cls, text: str) -> "PolicyPlace":
+        """Read ``model@alias`` or ``model``, or raise UsageError."""
+        if "@" in text:
+            alias = alias_reference(text)
+            return cls(f"models/{alias.model}/aliases/{alias.alias}/policy", str(alias))
+        return cls(f"models/{_name(text)}/policy", f"model {text}")
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise UsageError(f"{text!r} is no name: letters, digits, hyphens, underscores")
+    return text
+
+
 def alias_reference(text: str) -> AliasReference:
     """Read ``model@alias``, or raise UsageError."""
     found = re.fullmatch(rf"({NAME})@({NAME})", text)

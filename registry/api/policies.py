@@ -150,6 +150,7 @@ class VerifiedPolicyOut(serializers.Serializer):
     line = serializers.IntegerField(allow_null=True)
     path = serializers.CharField(allow_blank=True)
     problems = ProblemOut(many=True)
+    document = DocumentField(allow_null=True, help_text="what the text says; null if not verified")
     effective_policy = EffectivePolicyOut(
         allow_null=True, help_text="what would hold for the alias or model, were it set there"
     )
@@ -241,6 +242,7 @@ def _verified(given: dict[str, Any], place: Place | None) -> dict[str, Any]:
         "line": None,
         "path": "",
         "problems": [],
+        "document": document,
         "effective_policy": effective,
     }
 
@@ -255,5 +257,6 @@ def _not_verified(exc: InvalidInputError) -> dict[str, Any]:
         "line": problems[0].line if problems else None,
         "path": problems[0].path if problems else "",
         "problems": problems,
+        "document": None,
         "effective_policy": None,
     }

@@ -370,7 +370,8 @@ def test_a_policy_is_set_by_its_name_and_shown(run, alias):
     "arguments",
     [
         ["digits@production"],
-        ["digits", "strict:1"],
+        ["digits", "production", "strict:1"],
+        ["strict:1"],
         ["digits@production", "strict:1", "--name", "strict"],
         ["digits@production", "nothing:1"],
     ],

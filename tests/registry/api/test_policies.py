@@ -139,7 +139,8 @@ def test_what_is_wrong_with_a_text_is_told_with_its_line(api):
 
 
 def test_a_document_is_verified_without_being_kept(api):
-    good = api.post("policies/verify", document=make.a_policy_document()).json()
+    document = make.a_policy_document()
+    good = api.post("policies/verify", document=document).json()
     bad = api.post("policies/verify", document=make.a_policy_document() | {"rules": []}).json()
 
     assert good == {
@@ -150,6 +151,7 @@ def test_a_document_is_verified_without_being_kept(api):
         "line": None,
         "path": "",
         "problems": [],
+        "document": document,
         "effective_policy": None,
     }
     assert (bad["verified"], bad["code"], bad["path"]) == (False, "invalid_policy", "rules")
