@@ -1,11 +1,13 @@
-"""Time of a search through the product, beside bare FAISS on the same index file.
+"""Time of a search through the product, beside the bare engine on the same index files.
 
-    python -m bench.search [--sizes 10000 100000 ...] [--databases sqlite postgresql]
+    python -m bench.search [--sizes 10000 ...] [--kinds flat hnsw ...] [--databases sqlite ...]
 
-One client, one query after the other, k = 10, exact search. *In process* is the search without
-HTTP: live pointer, segments, FAISS, the ids of the hits. *Over HTTP* is the real search process,
-asked on loopback over one kept connection with a vector in JSON. The three are interleaved query by
-query, so that other load meets all of them.
+k = 10 on 64 numbers by cosine. *In process* is the search without HTTP: live pointer, segments,
+engine, the ids of the hits. *Over HTTP* is the real search process, asked on loopback over one kept
+connection with a vector in JSON. For latency one client asks by every way in turn, query by query,
+so that other load meets all of them; for throughput two clients ask by one way after the other.
+*chunks* is a segment without an index, whose rows are read into memory. Two segments hold nine
+tenths and one tenth. With ``--indexes FOLDER`` indexes are kept there from run to run.
 """
 
 import argparse
@@ -15,9 +17,11 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,84 +29,110 @@ import numpy as np
 
 from bench.installations import DATABASES, percentile, results_of, start_django
 from bench.machine import print_table
+from bench.search_data import DIMENSION, DISTANCE, IndexFile, index_file, queries
+from bench.search_gallery import open_gallery, publish
 
 SIZES = (10_000, 100_000, 1_000_000)
-DIMENSION = 64
+KINDS = ("chunks", "flat", "hnsw", "ivf_sq8")
 QUERIES = 300
+WARM_UP = 10
+CLIENTS = 2
 K = 10
-BLOCK = 50_000
 READY_WITHIN_S = 300
+
+Way = Callable[[np.ndarray], list[float]]
 
 
 def main() -> None:
-    """Print one table."""
+    """Print two tables: indexes and memory, then times."""
     parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--databases", nargs="+", choices=DATABASES, default=DATABASES)
+    parser.add_argument("--segments", type=int, nargs="+", choices=(1, 2), default=(1, 2))
+    parser.add_argument("--indexes", type=Path)
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        measure(options.sizes)
+        measure(options)
         return
-    sizes = ["--sizes", *map(str, options.sizes)]
-    results = [
-        result
-        for database in options.databases
-        for result in results_of("bench.search", database, *sizes)
-    ]
+    with tempfile.TemporaryDirectory(prefix="bench-indexes-") as folder:
+        indexes = options.indexes or Path(folder)
+        indexes.mkdir(exist_ok=True)
+        passed_on = ["--indexes", str(indexes), "--sizes", *map(str, options.sizes)]
+        passed_on += ["--kinds", *options.kinds, "--segments", *map(str, options.segments)]
+        results = [
+            result
+            for database in options.databases
+            for result in results_of("bench.search", database, *passed_on)
+        ]
     print_table(
-        f"Search beside bare FAISS, {DIMENSION}-d, k = {K}, {QUERIES} queries, one thread; "
+        f"Indexes of {DIMENSION}-d rows, and the search process that holds them",
+        ["items", "segments", "index", "build CPU s", "MB", "recall@10", "private MB", "mapped MB"],
+        [_index_row(r) for r in results if r["database"] == options.databases[0]],
+    )
+    print_table(
+        f"Search beside the bare engine, k = {K}, one thread a search, {QUERIES} queries; "
         f"load {os.getloadavg()[0]:.1f}",
-        ["database", "items", "way", "p50 ms", "p99 ms", "p50 / FAISS", "p50 - FAISS ms"],
+        [
+            "database",
+            "items",
+            "segments",
+            "index",
+            "way",
+            "p50 ms",
+            "p99 ms",
+            "p50 / bare",
+            "p99 / bare",
+            f"queries/s, {CLIENTS} clients",
+            "of bare",
+        ],
         [row for result in results for row in _rows(result)],
     )
 
 
-def measure(sizes: list[int]) -> None:
-    """Print one JSON line for each size."""
+def measure(options: argparse.Namespace) -> None:
+    """Print one JSON line for each size, number of segments and kind."""
     start_django()
-    for size in sizes:
-        gallery, producer, index = _sealed_gallery(size)
-        with _search_process() as connection:
-            times = _times(gallery, producer, index, connection)
-        print(json.dumps({"items": size, "times": times}), flush=True)
+    for size in options.sizes:
+        for count in options.segments:
+            sizes = [size] if count == 1 else [size - size // 10, size // 10]
+            gallery, producer = open_gallery(sizes)
+            for kind in options.kinds:
+                result = _measured(gallery, producer, sizes, kind, options.indexes)
+                print(json.dumps({"items": size, "segments": count, **result}), flush=True)
 
 
-def _sealed_gallery(size: int) -> tuple[Any, str, Any]:
-    """Return a gallery whose items lie in one sealed segment, its live encoder, and the index."""
-    from tests.builders import galleries as build
-    from workers.indexing.protocol import Distance
-    from workers.indexing.publish import INDEX_FILE, read_index
-    from workers.pipelines import seal_segment
-
-    alias = build.an_alias()
-    old, new = (build.an_encoder(alias, dimension=DIMENSION) for _ in range(2))
-    gallery, rng = build.a_gallery(old), np.random.default_rng(0)
-    for start in range(0, size, BLOCK):
-        ids = [f"item-{n:07d}" for n in range(start, min(start + BLOCK, size))]
-        build.fill(gallery, ids, rng.normal(size=(len(ids), DIMENSION)).astype(np.float32))
-    build.move(gallery, new, covers=[old])
-    segment = gallery.segments.get(number=1)
-    files, batches = build.files_of(segment), segment.batches.order_by("pk")
-    chunks = [str(files.path(batch.chunk_digest)) for batch in batches]
-    job = {"chunks": chunks, "dimension": DIMENSION, "distance": segment.distance}
-    with tempfile.TemporaryDirectory() as folder:
-        result = seal_segment.main(job, Path(folder), lambda done, total: None)
-        build.seal_with(gallery, (Path(folder) / INDEX_FILE).read_bytes())
-    index = read_index(
-        files.path(result["sha256"]),
-        digest=result["sha256"],
-        dimension=DIMENSION,
-        distance=Distance(segment.distance),
-    )
-    return gallery, str(new), index.flat
+def _measured(
+    gallery: Any, producer: str, sizes: list[int], kind: str, folder: Path
+) -> dict[str, Any]:
+    starts = [0, *sizes[:-1]]
+    built_as = "flat" if kind == "chunks" else kind
+    files = [
+        index_file(folder, start, size, built_as) for start, size in zip(starts, sizes, strict=True)
+    ]
+    for number, file in enumerate(files, start=1):
+        publish(gallery, number, None if kind == "chunks" else file)
+    with _search_process() as (process, port):
+        before = _memory(process)
+        ways = _ways(gallery, producer, files, port)
+        times = _times(ways)
+        memory = _memory(process)
+        rates = {name: _rate(way) for name, way in ways.items()}
+    return {
+        "kind": kind,
+        "build_s": sum(file.build_s for file in files),
+        "bytes": sum(file.path.stat().st_size for file in files),
+        "recall_at_10": min(file.recall_at_10 for file in files),
+        "ready": before,
+        "memory": memory,
+        "times": times,
+        "rates": rates,
+    }
 
 
-def _times(
-    gallery: Any, producer: str, index: Any, connection: http.client.HTTPConnection
-) -> dict[str, list[float]]:
-    """Return the milliseconds of each query by each way; the ways must agree on the hits."""
-    import faiss
+def _ways(gallery: Any, producer: str, files: list[IndexFile], port: int) -> dict[str, Way]:
+    """Return the three ways to ask; each may be used by several threads."""
     from django.conf import settings
 
     from workers.serving.encoders import Encoders
@@ -110,57 +140,112 @@ def _times(
     from workers.serving.search import Search
     from workers.serving.segments import Segments
 
-    faiss.omp_set_num_threads(1)
     search = Search(Segments(), Encoders())
     headers = {"Authorization": f"Bearer {settings.SEARCH_SECRET}"}
     address = f"/galleries/{gallery.name}/search"
-
-    def bare(vector: np.ndarray) -> list[float]:
-        return index.search(vector, K)[0][0].tolist()
+    own = threading.local()
 
     def in_process(vector: np.ndarray) -> list[float]:
-        answer = search.answer(gallery.name, Query(K, vector=vector, producer=producer))
+        answer = search.answer(gallery.name, Query(K, vectors={producer: vector}))
         return [hit["score"] for hit in answer["hits"]]
 
     def over_http(vector: np.ndarray) -> list[float]:
+        if not hasattr(own, "connection"):
+            own.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         body = json.dumps({"vector": vector[0].tolist(), "producer": producer, "k": K})
-        connection.request("POST", address, body, headers)
-        return [hit["score"] for hit in json.load(connection.getresponse())["hits"]]
+        own.connection.request("POST", address, body, headers)
+        return [hit["score"] for hit in json.load(own.connection.getresponse())["hits"]]
 
-    ways = {"bare FAISS": bare, "in process": in_process, "over HTTP": over_http}
+    engines = [_engine(file.path) for file in files]
+    return {"bare engine": partial(_bare, engines), "in process": in_process, "HTTP": over_http}
+
+
+def _engine(path: Path) -> tuple[Any, Any]:
+    """Return an engine as the product maps it, with the parameters of its searches."""
+    import hashlib
+
+    from workers.indexing.protocol import Distance
+    from workers.indexing.publish import read_index
+
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    index = read_index(path, digest=digest, dimension=DIMENSION, distance=Distance(DISTANCE))
+    return index.engine, None if index.kind == "flat" else index._parameters(K, None)
+
+
+def _bare(engines: list[tuple[Any, Any]], vector: np.ndarray) -> list[float]:
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    scores = [engine.search(vector, K, params=parameters)[0][0] for engine, parameters in engines]
+    return np.sort(np.concatenate(scores))[::-1][:K].tolist()
+
+
+def _times(ways: dict[str, Way]) -> dict[str, list[float]]:
+    """Return the milliseconds of each query by each way; the ways must agree on the hits."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    queries = np.random.default_rng(2).normal(size=(QUERIES + 5, DIMENSION)).astype(np.float32)
-    for number, query in enumerate(queries):
+    for number, query in enumerate(queries(QUERIES + WARM_UP)):
         scores = []
         for name, way in ways.items():
             started = time.perf_counter()
             scores.append(way(query[None]))
-            if number >= 5:  # the first ones load what stays
+            if number >= WARM_UP:  # the first ones load what stays
                 times[name].append((time.perf_counter() - started) * 1000)
         assert scores[0] == scores[1] == scores[2], scores
     return times
 
 
+def _rate(way: Way) -> float:
+    """Return the queries a second that ``CLIENTS`` threads get answered together."""
+    from django.db import connection
+
+    asked = queries(QUERIES)
+    ready = threading.Barrier(CLIENTS + 1)
+
+    def ask(mine: np.ndarray) -> None:
+        way(mine[:1])
+        ready.wait()
+        for query in mine:
+            way(query[None])
+        connection.close()
+
+    clients = [threading.Thread(target=ask, args=(asked[n::CLIENTS],)) for n in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    ready.wait()
+    started = time.perf_counter()
+    for client in clients:
+        client.join()
+    return len(asked) / (time.perf_counter() - started)
+
+
+def _memory(process: subprocess.Popen[bytes]) -> dict[str, int]:
+    """Return the private and the mapped bytes of the process that searches: the parent's child."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    status = Path(f"/proc/{children[0]}/status").read_text()
+    return {
+        name: 1024 * int(status.split(f"{field}:")[1].split()[0])
+        for name, field in (("private", "RssAnon"), ("mapped", "RssFile"))
+    }
+
+
 @contextmanager
-def _search_process() -> Iterator[http.client.HTTPConnection]:
-    """Start the search process and give a connection to it once it is ready."""
+def _search_process() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start the search process and give it, with its port, once it is ready."""
     from tests.processes import free_port
 
     port = free_port()
     command = [sys.executable, "-m", "workers.serving", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            _wait_until_ready(connection, process)
-            yield connection
-            connection.close()
+            _wait_until_ready(port, process)
+            yield process, port
         finally:
             process.terminate()
 
 
-def _wait_until_ready(
-    connection: http.client.HTTPConnection, process: subprocess.Popen[bytes]
-) -> None:
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -175,14 +260,38 @@ def _wait_until_ready(
     raise SystemExit("the search process did not become ready")
 
 
+def _index_row(result: dict[str, Any]) -> list[str]:
+    memory = result["memory"]
+    return [
+        f"{result['items']:,}",
+        str(result["segments"]),
+        result["kind"],
+        f"{result['build_s']:.1f}",
+        f"{result['bytes'] / 1e6:.0f}",
+        f"{result['recall_at_10']:.3f}",
+        f"{memory['private'] / 1e6:.0f}",
+        f"{memory['mapped'] / 1e6:.0f}",
+    ]
+
+
 def _rows(result: dict[str, Any]) -> list[list[str]]:
-    bare = percentile(result["times"]["bare FAISS"], 0.5)
+    bare = result["times"]["bare engine"]
     rows = []
     for name, times in result["times"].items():
-        middle = percentile(times, 0.5)
-        figures = [middle, percentile(times, 0.99), middle / bare, middle - bare]
+        figures = [percentile(times, 0.5), percentile(times, 0.99)]
+        figures += [figures[0] / percentile(bare, 0.5), figures[1] / percentile(bare, 0.99)]
+        rate = result["rates"][name]
         rows.append(
-            [result["database"], f"{result['items']:,}", name, *(f"{f:.2f}" for f in figures)]
+            [
+                result["database"],
+                f"{result['items']:,}",
+                str(result["segments"]),
+                result["kind"],
+                name,
+                *(f"{figure:.2f}" for figure in figures),
+                f"{rate:,.0f}",
+                f"{rate / result['rates']['bare engine']:.2f}",
+            ]
         )
     return rows
 
