@@ -1,279 +1,285 @@
-"""A candidate that fails is repaired by an adapter, which passes the same gate or does not."""
+"""An adapter repairs a candidate that does not pass; its version is judged like any other."""
 
-import io
-
-import numpy as np
 import pytest
-from celery import current_app
 
+from compat.policy import Task
 from registry.audit.models import LedgerEntry
 from registry.catalog.models import LineageEdge, ModelVersion
 from registry.core import leases
-from registry.core.data import artifact_store
-from registry.core.dispatch import TaskName
 from registry.core.errors import (
     ConflictError,
     IllegalTransitionError,
     InvalidInputError,
+    RegistryError,
     UnknownObjectError,
 )
 from registry.core.leases import WorkState
-from registry.core.store import Stored
 from registry.evaluation.models import Outputs
 from registry.evaluation.services.add_revision import add_revision
 from registry.upgrades.models import AdapterFit, Upgrade
+from registry.upgrades.repairs import figures_of, fitting_sets, may_be_repaired
 from registry.upgrades.services import adapters
 from registry.upgrades.services.adapters import request_adapter
 from registry.upgrades.services.gates import pin_set
+from registry.upgrades.services.propose import propose
 from registry.upgrades.services.withdraw import withdraw
-from tests.builders import toy
-from tests.builders.lines import Line, an_artifact
+from registry.upgrades.states import State
+from tests.builders import registry as make
+from tests.builders.adapters import (
+    a_fit,
+    a_graph,
+    a_pool,
+    a_result,
+    an_unpassed_upgrade,
+    finish,
+)
 
 pytestmark = pytest.mark.django_db
 
 
-def a_pool(line: Line, *, seed: int = 2, rows: int = 300, name: str = "pool", task: str = ""):
-    """Return a ready set that judges nothing."""
-    task = task or line.model.task
-    revision = line.queue.act(
-        add_revision,
-        name=name,
-        task=task,
-        artifact=an_artifact(toy.an_evaluation_set(task, rows, seed)),
-        actor=line.person,
-    )
-    line.queue.settle()
-    revision.refresh_from_db()
-    return revision
+def made_versions():
+    return ModelVersion.objects.filter(parent_edges__relation="adapter_of")
 
 
-def serving(queue) -> Line:
-    """Return a line whose old encoder serves."""
-    line = Line(queue)
-    line.promote(line.judge(toy.encoder("old")))
-    return line
+def test_what_was_fitted_is_a_version_with_its_lineage_and_an_upgrade_of_its_own():
+    failed, pool = an_unpassed_upgrade(), a_pool("pool")
 
+    fit = finish(a_fit(failed, pool))
 
-def ask(line: Line, upgrade: Upgrade, revision) -> AdapterFit:
-    return line.queue.act(
-        request_adapter, upgrade_id=upgrade.pk, revision=revision, actor=line.person
-    )
-
-
-@pytest.mark.process
-def test_an_independent_candidate_is_adapted_judged_promoted_and_the_gallery_answers(queue):
-    line = serving(queue)
-    gallery = line.gallery()
-    failed = line.judge(toy.encoder("independent"))
-    fit = ask(line, failed, a_pool(line))
-
-    queue.settle()
-
-    fit.refresh_from_db()
-    made = fit.made
-    upgrade = Upgrade.objects.get(candidate=made)
-    assert failed.verdict.outcome == "failed"
-    assert (fit.work_state, fit.error_code) == (WorkState.DONE, "")
-    assert made.state == ModelVersion.State.READY
-    assert {(e.relation, e.parent) for e in made.parent_edges.all()} == {
+    upgrade = Upgrade.objects.get(candidate=fit.made)
+    assert (fit.work_state, fit.incumbent) == (WorkState.DONE, failed.alias.version)
+    assert {(e.relation, e.parent) for e in fit.made.parent_edges.all()} == {
         (LineageEdge.Relation.ADAPTER_OF, failed.candidate),
-        (LineageEdge.Relation.COMPATIBLE_WITH, line.alias.version),
+        (LineageEdge.Relation.COMPATIBLE_WITH, failed.alias.version),
     }
-    assert "pool:1" in made.card
-    assert "held out" in made.card
-    assert upgrade.alias == line.alias
-    assert upgrade.verdict.outcome == "passed", upgrade.verdict.results
-    line.promote(upgrade)
-    gallery.refresh_from_db()
-    assert line.alias.version == made
-    assert gallery.live_view.encoder == made
-    assert [tried["name"] for tried in fit.result["tried"]] == [
-        "procrustes",
-        "low_rank_affine",
-        "residual_mlp",
-    ]
+    assert (upgrade.alias, upgrade.state, upgrade.verdict) == (
+        failed.alias,
+        State.EVALUATING,
+        None,
+    )
+    for said in ("pool:1", "750 pairs", "250 pairs", "orthogonal Procrustes", "0.800", "0.400"):
+        assert said in fit.made.card
+    entry = LedgerEntry.objects.get(action="upgrade.adapter_fitted")
+    assert entry.subject == f"upgrade:{failed.pk}"
+    assert entry.body["version"] == str(fit.made)
+    assert entry.body["upgrade"] == upgrade.pk
 
 
-@pytest.mark.process
-def test_asked_twice_it_is_fitted_once(queue):
-    line = serving(queue)
-    failed, pool = line.judge(toy.encoder("independent")), a_pool(line)
-    first = ask(line, failed, pool)
-    queue.settle()
+def test_asked_twice_it_is_one_fit_and_one_entry():
+    failed, pool = an_unpassed_upgrade(), a_pool()
 
-    again = ask(line, failed, pool)
-    queue.settle()
+    first, again = a_fit(failed, pool), a_fit(failed, pool)
 
-    assert again.pk == first.pk
-    assert AdapterFit.objects.count() == 1
-    assert ModelVersion.objects.filter(parent_edges__relation="adapter_of").count() == 1
-    assert LedgerEntry.objects.filter(action="upgrade.adapter_fitted").count() == 1
+    assert first.pk == again.pk
+    assert LedgerEntry.objects.filter(action="upgrade.fit_adapter").count() == 1
 
 
-def some_result(made: dict) -> dict:
-    figures = {"retained": 0.9, "cosine": 0.9}
-    return {
-        "manifest": made,
-        "method": "procrustes",
-        "tried": [{"name": "procrustes"} | figures],
-        "stay_old": {"name": "stay_old"} | figures,
-        "fitted": 150,
-        "held_out": 50,
-        "parameters": 12,
-        "difference": 0.0,
+def test_it_waits_for_the_outputs_of_both_versions_and_is_sent_when_they_are_there(queue):
+    failed, pool = an_unpassed_upgrade(), a_pool()
+    fit = queue.act(a_fit, upgrade=failed, pool=pool)
+    queue.sent.clear()
+
+    queue.act(adapters.resend_ready)
+    assert adapters.claim(fit_id=fit.pk) is None
+    assert not [name for name, *_ in queue.sent if name == "fit_adapter"]
+    make.compute_outputs()
+    queue.act(adapters.resend_ready)
+
+    assert [args for name, args in queue.sent if name == "fit_adapter"] == [(fit.pk,)]
+    assert set(Outputs.objects.filter(set_revision=pool).values_list("version", flat=True)) == {
+        failed.candidate_id,
+        failed.alias.version_id,
     }
 
 
-@pytest.mark.process
-def test_a_worker_that_lost_its_lease_registers_nothing(queue):
-    line = serving(queue)
-    failed, pool = line.judge(toy.encoder("independent")), a_pool(line)
-    fit = ask(line, failed, pool)
-    run_all_but_the_fit(queue)
+def test_a_worker_that_lost_its_lease_registers_nothing():
+    fit = a_fit()
+    make.compute_outputs()
     lost = adapters.claim(fit_id=fit.pk)
     leases.release(AdapterFit, lost.claim)
     held = adapters.claim(fit_id=fit.pk)
-    stored, manifest = some_graph()
 
-    told = adapters.record(job=lost, graph=stored, result=some_result(manifest))
+    told = adapters.record(job=lost, graph=a_graph(), result=a_result(fit))
 
     assert told is False
-    assert not ModelVersion.objects.filter(parent_edges__relation="adapter_of").exists()
-    assert adapters.record(job=held, graph=stored, result=some_result(manifest)) is True
-    assert ModelVersion.objects.filter(parent_edges__relation="adapter_of").count() == 1
+    assert not made_versions().exists()
+    assert adapters.record(job=held, graph=a_graph(), result=a_result(fit)) is True
+    assert made_versions().count() == 1
 
 
-def some_graph() -> tuple[Stored, dict]:
-    """Return a stored graph of the right form, and its manifest."""
-    graph, manifest = toy.encoder("compatible", jitter=5)
-    return artifact_store().write([graph], max_bytes=1 << 30), manifest
+def test_a_fit_whose_worker_was_killed_is_sent_again_and_given_up_after_three(queue):
+    fit = a_fit()
+    make.compute_outputs()
+    sent = []
+    for _ in range(leases.MAX_ATTEMPTS):
+        assert adapters.claim(fit_id=fit.pk) is not None
+        assert queue.act(adapters.sweep) == 0  # its lease still runs
+        AdapterFit.objects.update(lease_until="2020-01-01T00:00:00Z")
+        sent.append(queue.act(adapters.sweep))
 
-
-def run_all_but_the_fit(queue) -> None:
-    """Run the work that waits; messages about fits are lost, as if their worker was killed."""
-    while queue.sent:
-        name, args = queue.sent.popleft()
-        if name != TaskName.FIT_ADAPTER:
-            queue.act(lambda task=current_app.tasks[name], args=args: task(*args))
-
-
-@pytest.mark.process
-def test_a_fit_whose_message_was_lost_is_sent_again(queue):
-    line = serving(queue)
-    fit = ask(line, line.judge(toy.encoder("independent")), a_pool(line))
-    run_all_but_the_fit(queue)
-
-    queue.act(adapters.sweep)
-    queue.settle()
+    assert sent == [1, 1, 0]
 
     fit.refresh_from_db()
-    assert fit.work_state == WorkState.DONE
+    assert (fit.work_state, fit.error_code) == (WorkState.FAILED, "gave_up")
 
 
-@pytest.mark.process
-def test_outputs_that_failed_fail_the_fit_and_a_second_request_tries_again(queue):
-    line = serving(queue)
-    failed, pool = line.judge(toy.encoder("independent")), a_pool(line)
-    fit = ask(line, failed, pool)
-    broken = Outputs.objects.filter(version=failed.candidate, set_revision=pool)
-    broken.update(work_state=WorkState.FAILED, error_code="run_failed")
-    queue.settle()
+def test_the_same_graph_made_again_is_the_version_that_is_there():
+    failed = an_unpassed_upgrade()
+    fits = [a_fit(failed), a_fit(failed)]
+    make.compute_outputs()
+    graph, result = a_graph(), a_result(fits[0])
+
+    for fit in fits:
+        job = adapters.claim(fit_id=fit.pk)
+        assert adapters.record(job=job, graph=graph, result=result)
+
+    first, second = AdapterFit.objects.order_by("pk")
+    assert first.made == second.made
+    assert Upgrade.objects.filter(candidate=first.made).count() == 1
+
+
+def test_outputs_that_failed_fail_the_fit_and_asking_again_tries_again():
+    failed, pool = an_unpassed_upgrade(), a_pool()
+    fit = a_fit(failed, pool)
+    rows = Outputs.objects.filter(set_revision=pool, version=failed.candidate)
+    rows.update(work_state=WorkState.FAILED, error_code="run_failed", error_detail="it broke")
+    make.compute_outputs()
+
+    assert adapters.claim(fit_id=fit.pk) is None
     fit.refresh_from_db()
     assert (fit.work_state, fit.error_code) == (WorkState.FAILED, "outputs_missing")
-    broken.update(work_state=WorkState.QUEUED, error_code="")
-    queue.act(lambda: current_app.tasks[TaskName.COMPUTE_OUTPUTS](broken.get().pk))
+    assert "run_failed: it broke" in fit.error_detail
+    rows.update(work_state=WorkState.QUEUED, error_code="")
 
-    ask(line, failed, pool)
-    queue.settle()
-
-    fit.refresh_from_db()
-    assert fit.work_state == WorkState.DONE
+    assert finish(a_fit(failed, pool)).work_state == WorkState.DONE
 
 
-@pytest.mark.process
-def test_an_adapter_does_not_pass_because_it_is_one(queue):
-    """Fitted on noise, it is proposed like any other, and fails like any other."""
-    line = serving(queue)
-    failed = line.judge(toy.encoder("independent"))
-    pool = a_pool(line, rows=100)
-    fit = ask(line, failed, pool)
-    run_all_but_the_fit(queue)
-    old = Outputs.objects.get(version=line.alias.version, set_revision=pool)
-    make_noise_of(old)
+def test_a_set_that_judges_the_alias_is_no_fitting_set_under_whatever_name():
+    failed = an_unpassed_upgrade()
+    judging = failed.alias.gate.pins.get().set_revision
+    copy = add_revision(
+        name="copy", task=Task.EMBEDDING, artifact=judging.artifact, actor=failed.created_by
+    )
+    type(copy).objects.filter(pk=copy.pk).update(state="ready")
+    copy.refresh_from_db()
+    pool = a_pool()
 
-    queue.act(adapters.sweep)
-    queue.settle()
-
-    fit.refresh_from_db()
-    assert fit.work_state == WorkState.DONE
-    assert Upgrade.objects.get(candidate=fit.made).verdict.outcome == "failed"
-
-
-def make_noise_of(outputs: Outputs) -> None:
-    """Put noise in the place of every vector."""
-    with np.load(artifact_store().path(outputs.file_digest), allow_pickle=False) as kept:
-        arrays = dict(kept)
-    rng = np.random.default_rng(0)
-    arrays["outputs"] = rng.normal(size=arrays["outputs"].shape).astype(np.float32)
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    stored = artifact_store().write([buffer.getvalue()], max_bytes=1 << 30)
-    Outputs.objects.filter(pk=outputs.pk).update(file_digest=stored.digest)
-
-
-@pytest.mark.process
-def test_a_set_that_judges_the_alias_is_no_fitting_set(queue):
-    line = serving(queue)
-    failed = line.judge(toy.encoder("independent"))
-    judging = line.alias.gate.pins.get().set_revision
-    same_bytes = a_pool(line, seed=1, rows=toy.ROWS, name="copy")
-    same_samples = a_pool(line, seed=1, rows=toy.ROWS - 1, name="most-of-it")
-
-    for revision in (judging, same_bytes):
+    for revision in (judging, copy):
         with pytest.raises(ConflictError) as refused:
-            ask(line, failed, revision)
+            a_fit(failed, revision)
         assert refused.value.code == "set_judges_the_alias"
         assert refused.value.refusal.action == "upgrade.fit_adapter"
-    fit = ask(line, failed, same_samples)
-    queue.settle()
-    fit.refresh_from_db()
-    assert (fit.work_state, fit.error_code) == (WorkState.FAILED, "set_judges_the_alias")
-    assert fit.made is None
+        assert refused.value.refusal.subject == f"upgrade:{failed.pk}"
+    assert list(fitting_sets(failed)) == [pool]
 
 
-@pytest.mark.process
-def test_what_an_adapter_was_fitted_on_judges_no_candidate_of_the_alias(queue):
-    line = serving(queue)
-    failed, pool = line.judge(toy.encoder("independent")), a_pool(line)
-    ask(line, failed, pool)
+def test_the_worker_is_told_which_samples_judge():
+    failed = an_unpassed_upgrade()
+    judging = failed.alias.gate.pins.get().set_revision
+    fit = a_fit(failed)
+    make.compute_outputs()
+
+    job = adapters.claim(fit_id=fit.pk)
+
+    assert job.judged == {str(judging): judging.canonical_digest}
+
+
+def test_what_an_adapter_was_fitted_on_judges_no_candidate_of_the_alias():
+    failed, pool = an_unpassed_upgrade(), a_pool()
+    fit = a_fit(failed, pool)
 
     with pytest.raises(ConflictError) as refused:
-        pin_set(alias=line.alias, revision=pool, actor=line.person)
+        pin_set(alias=failed.alias, revision=pool, actor=failed.created_by)
 
     assert refused.value.code == "set_was_fitted_on"
+    AdapterFit.objects.filter(pk=fit.pk).update(work_state=WorkState.FAILED)
+    assert pin_set(alias=failed.alias, revision=pool, actor=failed.created_by)
 
 
-@pytest.mark.process
-def test_what_cannot_be_repaired_is_refused_with_its_code(queue):
-    line = serving(queue)
-    pool = a_pool(line)
-    failed = line.judge(toy.encoder("independent"))
-    other = Line(queue, task="classification", name="kinds")
-    classes = other.judge(toy.classifier(0.1))
-    first = Line(queue, name="first")
-    alone = first.judge(toy.encoder("old"))
-    waiting = line.push(toy.encoder("independent", jitter=1))
-    wrong_task = a_pool(other, name="labels")
+def no_upgrade():
+    return 10**6, a_pool()
 
-    def code(upgrade_id, revision, error):
-        with pytest.raises(error) as refused:
-            request_adapter(upgrade_id=upgrade_id, revision=revision, actor=line.person)
-        return refused.value.code
 
-    assert code(10**6, pool, UnknownObjectError) == "unknown_upgrade"
-    assert code(classes.pk, pool, InvalidInputError) == "not_an_encoder"
-    assert code(alone.pk, pool, ConflictError) == "alias_empty"
-    assert code(waiting.pk, pool, ConflictError) == "version_not_ready"
-    assert code(failed.pk, wrong_task, InvalidInputError) == "task_mismatch"
-    withdraw(upgrade_id=failed.pk, actor=line.person)
-    assert code(failed.pk, pool, IllegalTransitionError) == "illegal_transition"
+def a_classifier():
+    upgrade = make.a_judged_upgrade()
+    return upgrade.pk, a_pool()
+
+
+def recorded_outputs():
+    failed = an_unpassed_upgrade()
+    recorded = make.a_version(failed.alias.model, recorded=True)
+    upgrade = propose(alias=failed.alias, candidate=recorded, actor=failed.created_by)
+    return upgrade.pk, a_pool()
+
+
+def not_inspected():
+    failed = an_unpassed_upgrade()
+    waiting = make.an_upgrade(failed.alias, candidate_state=ModelVersion.State.INSPECTING)
+    return waiting.pk, a_pool()
+
+
+def no_incumbent():
+    upgrade = make.a_judged_upgrade(make.an_alias(make.a_model(task=Task.EMBEDDING)))
+    return upgrade.pk, a_pool()
+
+
+def another_task():
+    return an_unpassed_upgrade().pk, make.a_set_revision()
+
+
+def a_set_not_inspected():
+    return an_unpassed_upgrade().pk, a_pool(state="inspecting")
+
+
+def a_closed_upgrade():
+    failed = an_unpassed_upgrade()
+    withdraw(upgrade_id=failed.pk, actor=failed.created_by)
+    return failed.pk, a_pool()
+
+
+REFUSED: dict[object, tuple[type[RegistryError], str]] = {
+    no_upgrade: (UnknownObjectError, "unknown_upgrade"),
+    a_classifier: (InvalidInputError, "not_an_encoder"),
+    recorded_outputs: (InvalidInputError, "encoder_without_weights"),
+    not_inspected: (ConflictError, "version_not_ready"),
+    no_incumbent: (ConflictError, "alias_empty"),
+    another_task: (InvalidInputError, "task_mismatch"),
+    a_set_not_inspected: (ConflictError, "set_not_ready"),
+    a_closed_upgrade: (IllegalTransitionError, "illegal_transition"),
+}
+
+
+@pytest.mark.parametrize("situation", REFUSED, ids=lambda s: s.__name__)
+def test_what_cannot_be_repaired_is_refused_with_its_code(situation):
+    error, code = REFUSED[situation]
+    upgrade_id, pool = situation()
+
+    with pytest.raises(error) as refused:
+        request_adapter(upgrade_id=upgrade_id, revision=pool, actor=make.a_user())
+
+    assert refused.value.code == code
+    assert not AdapterFit.objects.exists()
+
+
+def test_only_a_runnable_encoder_that_does_not_pass_is_offered_a_repair():
+    failed, unsure = an_unpassed_upgrade(), an_unpassed_upgrade("inconclusive")
+    passed = make.a_judged_upgrade(failed.alias)
+    first = make.a_judged_upgrade(make.an_alias(make.a_model(task=Task.EMBEDDING)))
+
+    offered = [may_be_repaired(u) for u in (failed, unsure, passed, first)]
+
+    assert offered == [True, True, False, False]
+
+
+def test_the_figures_are_those_that_were_measured_and_nothing_before():
+    failed = an_unpassed_upgrade()
+    fit = finish(a_fit(failed))
+    (before, _) = figures_of(fit)
+    assert (before.adapted, before.gain) == (None, None)
+
+    make.judge(Upgrade.objects.get(candidate=fit.made))
+
+    (mean, first_hit) = figures_of(fit)
+    assert (mean.measure, first_hit.measure) == ("map", "hit_rate_at_1")
+    assert mean.gain.value == pytest.approx(0.03)
+    assert mean.gain.interval(0.95) == pytest.approx((0.02, 0.04))
