@@ -10,6 +10,7 @@ from registry.core.dispatch import TaskName
 from registry.upgrades.models import Check
 from registry.upgrades.services import checks
 from workers.errors import PermanentError, TransientError
+from workers.tasks.cost import RECORDED, unmeasured
 from workers.tasks.work import Workplace, stored, workplace
 
 
@@ -43,7 +44,7 @@ def _measure(
     )
     new = str(place.folder / "outputs.npz")
 
-    def compare(old: str, **more: Any) -> dict[str, Any]:
+    def compare(old: str, manifest: dict[str, Any], **more: Any) -> dict[str, Any]:
         return place.run(
             "workers.pipelines.compare",
             task=job.task,
@@ -53,12 +54,19 @@ def _measure(
             new=new,
             producer=None,
             asks=job.asks,
-            old_manifest=job.old_manifest,
+            old_manifest=manifest,
             new_manifest=job.manifest,
             device=settings.COMPUTE_DEVICE,
             **more,
         )
 
-    standing = {version: compare(stored(file)) for version, file in job.standing_files.items()}
+    standing = {
+        version: compare(stored(file), manifest)
+        for version, (file, manifest) in job.standing.items()
+    }
     chain = [stored(file) for file in job.chain_files]
-    return compare(stored(job.old_file) if job.old_file else new, ancestors=chain), standing
+    old = stored(job.old_file) if job.old_file else new
+    result = compare(old, job.old_manifest, ancestors=chain)
+    if job.asks.get("cost"):
+        result["measurements"] += unmeasured(RECORDED)
+    return result, standing

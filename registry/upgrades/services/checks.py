@@ -37,7 +37,8 @@ class CheckJob:
         old_file: outputs of the incumbent; None where there is none.
         old_manifest: of the incumbent; the uploaded one's where there is none.
         chain_files: outputs of the versions promoted before.
-        standing_files: by version, outputs of earlier versions whose promises still stand.
+        standing: by name, earlier versions whose promises still stand: the digest of their
+            outputs, and their manifest.
         asks: what the policy wants measured beside what always is.
     """
 
@@ -49,7 +50,7 @@ class CheckJob:
     old_file: str | None
     old_manifest: dict[str, Any]
     chain_files: tuple[str, ...]
-    standing_files: dict[str, str]
+    standing: dict[str, tuple[str, dict[str, Any]]]
     asks: dict[str, Any]
 
 
@@ -144,7 +145,7 @@ def claim(*, check_id: int) -> CheckJob | None:
         old_file=files[old.pk] if old else None,
         old_manifest=old.manifest if old else check.manifest,
         chain_files=tuple(files[version.pk] for version in chain),
-        standing_files={str(version): files[version.pk] for version in standing},
+        standing={str(v): (files[v.pk], v.manifest) for v in standing},
         asks=parse_policy(check.policy["document"]).asks,
     )
 

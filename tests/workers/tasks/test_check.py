@@ -8,6 +8,7 @@ from registry.core.errors import RegistryError
 from registry.evaluation.models import Comparison, Outputs
 from registry.upgrades.models import Check, Upgrade
 from registry.upgrades.services.checks import request_check
+from registry.upgrades.services.policies import add_policy_revision, set_policy
 from tests.builders import toy
 from tests.builders.lines import Line, an_artifact
 
@@ -87,3 +88,25 @@ def test_a_manifest_with_weights_is_refused(line):
         check(line, predictions(), manifest=toy.classifier(0.0)[1])
 
     assert refused.value.code == "task_mismatch"
+
+
+def test_a_check_holds_outputs_against_earlier_versions_and_names_what_cannot_be_measured(line):
+    first = line.alias.version
+    line.promote(line.judge(toy.classifier(0.02)))
+    rule = {"name": "speed", "measurement": "latency_ratio", "bound": "at_most", "threshold": 2}
+    document = {
+        "task": "classification",
+        "inherits": True,
+        "level": "backward_transitive",
+        "rules": [rule | {"advisory": True}],
+    }
+    revision = add_policy_revision(name="chain", document=document, actor=line.person)
+    line.queue.act(set_policy, alias=line.alias, revision=revision, actor=line.person)
+
+    checked = check(line, predictions())
+
+    assert checked.outcome == "passed", checked.results
+    rules = {(r["rule"], r["against"]): r for r in checked.results}
+    assert rules["negative flips", str(first)]["outcome"] == "passed"
+    assert rules["cumulative flips", ""]["outcome"] == "passed"
+    assert rules["speed", ""]["reason"] == "undefined: recorded_outputs"
