@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpResponse
-from django.utils.cache import get_conditional_response
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,10 +22,8 @@ from registry.galleries.selectors import (
     batch_numbered,
     galleries,
     gallery_named,
-    live_pointer,
     segments_of,
     stored_vectors,
-    view_plan,
 )
 from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import insert_vectors, submit_inputs
@@ -100,28 +96,6 @@ class GalleryDetailOut(GalleryOut):
             segment.searchable = bool(entry and entry.searchable)
             segment.evidence = entry.evidence if entry else ""
         return SegmentOut(segments, many=True).data
-
-
-class LiveSegmentOut(serializers.Serializer):
-    """One segment of the live view; counts are left out, they move within an epoch."""
-
-    segment = serializers.IntegerField(source="number")
-    producer = serializers.CharField()
-    dimension = serializers.IntegerField()
-    distance = serializers.CharField()
-    searchable = serializers.BooleanField()
-    evidence = serializers.CharField()
-
-
-class LiveOut(serializers.Serializer):
-    """The live pointer: one answer for one epoch."""
-
-    gallery = serializers.CharField()
-    epoch = serializers.IntegerField()
-    view = serializers.IntegerField()
-    encoder = serializers.CharField()
-    encoder_digest = serializers.CharField(source="encoder.digest")
-    segments = LiveSegmentOut(many=True)
 
 
 class BatchOut(WorkOut):
@@ -257,24 +231,6 @@ def open_gallery(request: Request) -> Response:
 def read_gallery(request: Request, gallery: str) -> Response:
     """Read a gallery: its live pointer and every segment with the evidence for it."""
     return Response(_detail(gallery))
-
-
-@operation(
-    scope=Scope.READ,
-    answers=LiveOut,
-    query=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
-    also={304: OpenApiResponse(description="the epoch is the one that the ETag names")},
-    refuses=["unknown_gallery"],
-)
-def read_live_view(request: Request, gallery: str) -> HttpResponse:
-    """Read which encoder answers which segment now; the ETag is the epoch."""
-    pointer = live_pointer(gallery)
-    etag = f'"{pointer.view_id}.{pointer.epoch}"'
-    known = get_conditional_response(request, etag=etag)
-    if known is not None:
-        return known
-    live = view_plan(pointer.view_id).at(pointer)
-    return Response(LiveOut(live).data, headers={"ETag": etag, "Cache-Control": "no-cache"})
 
 
 @operation(
