@@ -56,7 +56,7 @@ def test_blocks_change_nothing():
 
 def test_what_cannot_be_calibrated_is_not():
     few = Layout(np.arange(20), BOTH[:20], BOTH[:20])
-    assert 20 * 19 < FEWEST_PAIRS
+    assert FEWEST_PAIRS > 20 * 19
 
     assert calibrate(NEW[:, :4], OLD, LAYOUT, Distance.COSINE) is None
     assert calibrate(NEW[:20], OLD[:20], few, Distance.COSINE) is None
