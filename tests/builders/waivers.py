@@ -40,7 +40,7 @@ def a_failed_upgrade(alias: Alias | None = None) -> Upgrade:
 
 
 def a_waived_promotion(alias: Alias | None = None, *, itemised: bool = False) -> Upgrade:
-    """Return an upgrade that failed and was promoted under a waiver, of its flips by name or not."""
+    """Return an upgrade that failed and was promoted under a waiver, itemised or not."""
     upgrade = a_failed_upgrade(alias)
     a_waiver(upgrade, sample_ids=list_flips(upgrade, FAILING_FLIPS) if itemised else ())
     promote(upgrade_id=upgrade.pk, actor=upgrade.created_by)
