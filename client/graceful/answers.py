@@ -356,6 +356,54 @@ class Measurement(TypedDict):
     undefined: str
 
 
+class HeldOut(TypedDict):
+    """What one way of asking was worth on items that nothing was fitted on."""
+
+    name: str
+    retained: float
+    cosine: float
+
+
+class Fitted(TypedDict):
+    """How an adapter was chosen."""
+
+    method: str
+    tried: list[HeldOut]
+    stay_old: HeldOut
+    fitted: int
+    held_out: int
+
+
+class AdapterFigures(TypedDict):
+    """One measure on one judging set, under each way of moving; null where not measured yet."""
+
+    evaluation_set: str
+    measure: str
+    old_old: Measurement | None
+    untouched: Measurement | None
+    adapted: Measurement | None
+    gain: Measurement | None
+    re_embedded: Measurement | None
+
+
+class Adapter(TypedDict):
+    """An adapter that was asked for, the version that it made, and what was measured of it."""
+
+    id: int
+    upgrade: int
+    candidate: str
+    incumbent: str
+    evaluation_set: str
+    work_state: str
+    error: WorkError | None
+    result: Fitted | None
+    version: str | None
+    version_upgrade: int | None
+    figures: list[AdapterFigures]
+    requested_by: str
+    created_at: str
+
+
 class Flip(TypedDict):
     """One sample on which the two versions differ."""
 

@@ -405,6 +405,20 @@ class Client:
         """Return a check."""
         return self.transport.get(f"compatibility/{check}")
 
+    # Adapters
+
+    def fit_adapter(self, upgrade: int, evaluation_set: str) -> answers.Adapter:
+        """Ask for an adapter of a candidate; asked twice, it is fitted once.
+
+        Args:
+            evaluation_set: a revision that does not judge the alias, such as ``pool:1``.
+        """
+        return self._create(f"upgrades/{upgrade}/adapters", evaluation_set=evaluation_set)
+
+    def adapters(self, upgrade: int) -> Iterator[answers.Adapter]:
+        """Yield the adapters of a candidate, newest first."""
+        return self.transport.pages(f"upgrades/{upgrade}/adapters")
+
     # Galleries, ledger, events, tokens
 
     def galleries(self) -> Iterator[answers.Gallery]:

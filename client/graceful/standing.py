@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from graceful.answers import Check, Upgrade
+from graceful.answers import Adapter, Check, Upgrade
 from graceful.errors import (
     GracefulError,
     RefusedError,
@@ -93,6 +93,11 @@ def is_settled(upgrade: Upgrade) -> bool:
 def is_checked(check: Check) -> bool:
     """Whether nobody is still to work on a check."""
     return check["work_state"] not in UNDER_WAY
+
+
+def is_fitted(adapter: Adapter) -> bool:
+    """Whether nobody is still to work on an adapter."""
+    return adapter["work_state"] not in UNDER_WAY
 
 
 def exit_code(exc: GracefulError) -> int:

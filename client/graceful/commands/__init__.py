@@ -1,6 +1,7 @@
 """The command line: one module a group of commands; each registers itself with ``app``."""
 
 from graceful.commands import (  # noqa: F401 - they register themselves
+    adapter,
     check,
     decide,
     diff,
