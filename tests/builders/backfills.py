@@ -1,14 +1,18 @@
 """Galleries that wait for a backfill, without encoders that run; every default is valid."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from registry.catalog.models import Alias, ModelVersion
+from registry.catalog.services.register_version import register_version
 from registry.core.data import artifact_store
 from registry.galleries.models import Backfill, Gallery, InsertBatch, Item
-from registry.galleries.selectors import stored_inputs, to_backfill
+from registry.galleries.selectors import stored_inputs, to_backfill, with_inputs
 from registry.galleries.services import backfill_steps as steps
 from registry.galleries.services import insert
 from registry.galleries.services.start_backfill import start_backfill
 from tests.builders import registry as make
+from tests.builders import toy
 from tests.builders.galleries import move, point
 
 
@@ -57,7 +61,8 @@ def a_backfill(gallery: Gallery | None = None, *, group_rows: int = 2, **changes
 
 def draw_up(backfill: Backfill) -> None:
     """Do the first step of a backfill."""
-    pending = to_backfill(backfill.gallery).order_by("pk").values_list("pk", flat=True)
+    held = with_inputs(to_backfill(backfill.gallery))
+    pending = held.order_by("pk").values_list("pk", flat=True)
     data = b"".join(pk.to_bytes(8, "little") for pk in pending)
     stored = artifact_store().write([data], max_bytes=len(data))
     job = steps.claim(backfill_id=backfill.pk)
@@ -99,3 +104,39 @@ def counts_are_true(gallery: Gallery) -> bool:
         segment.live_items == Item.objects.filter(segment=segment, removed_at_revision=None).count()
         for segment in gallery.segments.all()
     )
+
+
+def a_slow_backfill(rows: int = 400, group_rows: int = 50) -> str:
+    """Make a gallery whose backfill takes a real worker seconds a step; return its name.
+
+    Called inside an installation of its own; the first step waits for a worker.
+    """
+    alias = make.an_alias(make.a_model("line", task="embedding"))
+    first, second = (
+        a_runnable_version(alias, made) for made in (toy.encoder("old"), toy.a_slow_encoder())
+    )
+    point(alias, first)
+    gallery = make.a_gallery(alias, "shelf")
+    upload = make.an_artifact(toy.items(rows), kind=make.Upload.TABLE)
+    batch = insert.submit_inputs(gallery=gallery, upload=upload, actor=gallery.created_by)
+    job = insert.claim(batch_id=batch.pk)
+    names = [str(name) for name in toy.ids(rows, "item")]
+    assert insert.record_inserted(job=job, chunk_digest=make.a_digest(), ids=names)
+    move(gallery, second, covers=[first])
+    gallery.refresh_from_db()
+    backfill = start_backfill(gallery=gallery, actor=gallery.created_by)
+    Backfill.objects.filter(pk=backfill.pk).update(group_rows=group_rows)
+    return gallery.name
+
+
+def a_runnable_version(alias: Alias, made: tuple[bytes, dict[str, Any]]) -> ModelVersion:
+    """Return a version of the toy world that a worker can run, without its evaluation."""
+    graph, manifest = made
+    version = register_version(
+        model_name=alias.model.name,
+        manifest=manifest,
+        actor=alias.model.created_by,
+        artifact=make.an_artifact(graph),
+        file_name="model.onnx",
+    )
+    return make.inspect(version)

@@ -1,7 +1,6 @@
 """One step of a backfill: draw up the order, or re-embed the next group of items."""
 
 import time
-from itertools import groupby
 
 import numpy as np
 from celery import shared_task
@@ -16,7 +15,7 @@ from registry.galleries.services import backfill_steps as steps
 from registry.galleries.services.insert import segment_store
 from workers.errors import PermanentError, TransientError
 from workers.pipelines.embed_batch import VECTORS_FILE
-from workers.tasks.backfill_order import POSITION, draw_up
+from workers.tasks.backfill_order import POSITION, by_upload, draw_up, sources_of
 from workers.tasks.work import Workplace, stored, workplace
 
 ITEM_CODES = frozenset({"outputs_not_finite", "zero_embedding"})
@@ -44,8 +43,7 @@ def backfill(backfill_id: int) -> None:
 
 def _move(job: steps.BackfillJob) -> None:
     started = time.monotonic()
-    items = stored_inputs(job.encoder_id, _ids(job))
-    items.sort(key=lambda item: (item.upload_digest, item.row))
+    items = sorted(stored_inputs(job.encoder_id, _ids(job)), key=by_upload)
     chunk = ""
     if items:
         try:
@@ -81,10 +79,7 @@ def _embedded(place: Workplace, job: steps.BackfillJob, items: list[StoredInput]
         artifact=stored(job.artifact_digest),
         manifest=job.manifest,
         device=settings.COMPUTE_DEVICE,
-        sources=[
-            {"upload": stored(upload), "rows": [item.row for item in wanted]}
-            for upload, wanted in groupby(items, key=lambda item: item.upload_digest)
-        ],
+        sources=sources_of(items),
     )
     if made["rows"] != len(items):
         raise PermanentError("row_count", f"{made['rows']} vectors of {len(items)} items")

@@ -6,42 +6,64 @@ import pytest
 from registry.core.data import artifact_store
 from registry.galleries.models import Backfill, Item
 from registry.galleries.selectors import live_view
-from registry.galleries.services.insert import segment_store
+from registry.galleries.services.insert import segment_store, submit_inputs
 from registry.galleries.services.start_backfill import start_backfill
 from tests.builders import backfills as build
+from tests.builders import registry as make
 from tests.builders import toy
 from tests.builders.galleries import move, point
-from tests.builders.lines import Line
 from workers.indexing.chunks import read_chunk
 
 pytestmark = pytest.mark.django_db
 
 
+class Shelf:
+    """A gallery that the old encoder filled and that the compatible one was cut over to."""
+
+    def __init__(self, queue):
+        self.queue = queue
+        self.alias = make.an_alias(make.a_model("line", task="embedding"))
+        self.first, self.second = map(self.version, (toy.encoder("old"), toy.encoder("compatible")))
+        point(self.alias, self.first)
+        self.gallery = make.a_gallery(self.alias)
+
+    def version(self, made):
+        return build.a_runnable_version(self.alias, made)
+
+    def insert(self, upload):
+        artifact = make.an_artifact(upload, kind=make.Upload.TABLE)
+        values = {"gallery": self.gallery, "upload": artifact, "actor": self.gallery.created_by}
+        batch = self.queue.act(submit_inputs, **values)
+        self.queue.settle()
+        batch.refresh_from_db()
+        assert batch.work_state == "done", batch.error_detail
+
+    def move(self, encoder, *covers):
+        move(self.gallery, encoder, covers=covers)
+        self.gallery.refresh_from_db()
+
+    def backfill(self, **changes):
+        """Start a backfill and run all its steps."""
+        values = {"gallery": self.gallery, "actor": self.gallery.created_by} | changes
+        backfill = self.queue.act(start_backfill, **values)
+        Backfill.objects.filter(pk=backfill.pk).update(group_rows=20)
+        self.queue.settle()
+        backfill.refresh_from_db()
+        return backfill
+
+
 @pytest.fixture
-def line(queue):
-    """A line whose gallery was filled by the old encoder and now follows the compatible one."""
-    line = Line(queue)
-    first = line.push(toy.encoder("old")).candidate
-    second = line.push(toy.encoder("compatible")).candidate
-    queue.settle()
-    point(line.alias, first)
-    line.alias.refresh_from_db()
-    gallery = line.gallery(rows=40)
-    line.insert(gallery, toy.items(10, seed=6, prefix="more"))
-    move(gallery, second, covers=[first])
-    gallery.refresh_from_db()
-    line.held, line.first, line.second = gallery, first, second
-    return line
+def shelf(queue):
+    shelf = Shelf(queue)
+    shelf.insert(toy.items(40))
+    shelf.insert(toy.items(10, seed=6, prefix="more"))
+    shelf.move(shelf.second, shelf.first)
+    return shelf
 
 
-def run(line, **changes):
-    """Start a backfill and run all its steps."""
-    values = {"gallery": line.held, "actor": line.person} | changes
-    backfill = line.queue.act(start_backfill, **values)
-    Backfill.objects.filter(pk=backfill.pk).update(group_rows=8)
-    line.queue.settle()
-    backfill.refresh_from_db()
-    return backfill
+def order_of(backfill):
+    with artifact_store().open(backfill.order_digest) as file:
+        return np.frombuffer(file.read(), dtype="<i8").tolist()
 
 
 def vectors_of(gallery):
@@ -64,82 +86,93 @@ def expected(noise):
 
 
 @pytest.mark.parametrize("order", ["random", "oldest"])
-def test_every_item_gets_the_vector_that_the_live_encoder_makes_of_its_input(line, order):
-    before = vectors_of(line.held)
+def test_every_item_gets_the_vector_that_the_live_encoder_makes_of_its_input(shelf, order):
+    before = vectors_of(shelf.gallery)
     assert np.allclose(before["item-0003"], expected(0.9)["item-0003"], atol=1e-5)
+    oldest = list(Item.objects.order_by("pk").values_list("pk", flat=True))
 
-    backfill = run(line, order=order)
+    backfill = shelf.backfill(order=order)
 
     assert (backfill.state, backfill.moved, backfill.skipped, backfill.failed) == ("done", 50, 0, 0)
-    assert [(s.producer, s.live_items) for s in live_view(line.held.name).segments] == [
+    assert [(s.producer, s.live_items) for s in live_view(shelf.gallery.name).segments] == [
         ("line:1", 0),
         ("line:2", 50),
     ]
-    found = vectors_of(line.held)
+    found = vectors_of(shelf.gallery)
     wanted = expected(0.15)
     assert found.keys() == wanted.keys()
     for name, vector in wanted.items():
         np.testing.assert_allclose(found[name], vector, atol=1e-5)
-    assert build.counts_are_true(line.held)
+    assert build.counts_are_true(shelf.gallery)
     assert backfill.busy_s > 0
+    assert (order_of(backfill) == oldest) == (order == "oldest")
+    assert sorted(order_of(backfill)) == oldest
 
 
-def test_the_random_order_is_another_than_the_oldest_first(line):
-    orders = {}
-    for order in ("oldest", "random"):
-        backfill = run(line, order=order)
-        with artifact_store().open(backfill.order_digest) as file:
-            orders[order] = np.frombuffer(file.read(), dtype="<i8").tolist()
-        move(line.held, line.first if order == "oldest" else line.second)
-        line.held.refresh_from_db()
+def test_after_going_back_the_items_of_the_newer_encoder_are_backfilled_to_the_older(shelf):
+    shelf.backfill()
+    shelf.move(shelf.first)
+    held = live_view(shelf.gallery.name).segments
+    assert [s.searchable for s in held if s.live_items] == [False]
 
-    assert orders["oldest"] == sorted(orders["oldest"])
-    assert orders["random"] != sorted(orders["random"])
-    assert len(set(orders["random"])) == 50
-
-
-def test_after_going_back_the_items_of_the_newer_encoder_are_backfilled_to_the_older(line):
-    run(line)
-    move(line.held, line.first)
-    line.held.refresh_from_db()
-    assert [s.searchable for s in live_view(line.held.name).segments if s.live_items] == [False]
-
-    backfill = run(line)
+    backfill = shelf.backfill()
 
     assert (backfill.state, backfill.moved) == ("done", 50)
-    found, wanted = vectors_of(line.held), expected(0.9)
+    found, wanted = vectors_of(shelf.gallery), expected(0.9)
     for name, vector in wanted.items():
         np.testing.assert_allclose(found[name], vector, atol=1e-5)
 
 
-def test_an_upload_that_is_gone_pauses_the_backfill_with_the_reason(line):
-    digest = line.held.batches.first().upload_id
+def test_an_upload_that_is_gone_pauses_the_backfill_with_the_reason(shelf):
+    digest = shelf.gallery.batches.order_by("pk").first().upload_id
     artifact_store().path(digest).unlink()
 
-    backfill = run(line)
+    backfill = shelf.backfill()
 
     assert (backfill.state, backfill.moved) == ("paused", 0)
     assert backfill.error_code == "artifact_missing"
-    assert len(build.live_ids(line.held)) == 50
+    assert len(build.live_ids(shelf.gallery)) == 50
 
 
-def test_an_input_that_the_new_encoder_maps_to_nothing_is_left_where_it_is(line):
+def test_an_input_that_the_new_encoder_maps_to_nothing_is_left_where_it_is(queue):
+    shelf = Shelf(queue)
     inputs = toy.samples(6, 9)[0]
-    line.held.refresh_from_db()
-    move(line.held, line.first)
     inputs[2, : toy.SIDE] = 0
-    upload = toy.npz(id=toy.ids(6, "odd"), input=inputs)
-    line.insert(line.held, upload)
+    shelf.insert(toy.npz(id=toy.ids(6, "odd"), input=inputs))
     blind = np.diag([1.0] * toy.SIDE + [0.0] * toy.SIDE)
     graph = toy.a_linear_model(blind, shape=(2 * toy.SIDE,)).SerializeToString()
-    third = line.push((graph, toy.encoder("old")[1])).candidate
-    line.queue.settle()
-    move(line.held, third)
-    line.held.refresh_from_db()
+    shelf.move(shelf.version((graph, toy.encoder("old")[1])), shelf.first)
 
-    backfill = run(line)
+    backfill = shelf.backfill()
 
-    assert (backfill.state, backfill.moved, backfill.failed) == ("done", 55, 1)
+    assert (backfill.state, backfill.moved, backfill.failed) == ("done", 5, 1)
     assert backfill.failures == [{"id": "odd-0002", "code": "zero_embedding"}]
     left = Item.objects.get(external_id="odd-0002", removed_at_revision=None)
-    assert left.segment.producer == line.first
+    assert left.segment.producer == shelf.first
+
+
+def test_a_learned_order_moves_first_what_the_new_encoder_moves_farthest(queue):
+    shelf = Shelf(queue)
+    shelf.insert(toy.items(600))
+    shelf.move(shelf.second, shelf.first)
+    before = vectors_of(shelf.gallery)
+
+    backfill = shelf.backfill(order="predicted_gain")
+
+    assert (backfill.state, backfill.order, backfill.moved) == ("done", "predicted_gain", 600)
+    assert "held-out items it captures" in backfill.order_note
+    after = vectors_of(shelf.gallery)
+    names = dict(Item.objects.values_list("pk", "external_id"))
+    gains = [np.square(before[n] - after[n]).sum() for n in map(names.get, order_of(backfill))]
+    assert np.mean(gains[:150]) > 1.3 * np.mean(gains)
+
+
+def test_an_order_that_cannot_be_learned_is_random_and_says_why(queue):
+    shelf = Shelf(queue)
+    shelf.insert(toy.items(20))
+    shelf.move(shelf.second, shelf.first)
+
+    backfill = shelf.backfill(order="predicted_gain")
+
+    assert (backfill.state, backfill.order, backfill.moved) == ("done", "random", 20)
+    assert backfill.order_note.endswith("fewer than 40 items to learn from")
