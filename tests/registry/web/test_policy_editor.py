@@ -4,6 +4,7 @@ import html
 import re
 
 import pytest
+from django.test import Client
 from playwright.sync_api import Page, expect
 
 from compat.policy import Task
@@ -177,15 +178,47 @@ def test_hostile_text_is_shown_as_text(pages):
     assert "<img src=x" not in body
 
 
-@pytest.mark.browser
-@pytest.mark.django_db(transaction=True)
-def test_lines_are_marked_while_one_types_and_lead_there(page: Page, live_server):
-    from django.test import Client
-
+def session_of_ada(live_server):
+    """Return the cookie of ada's session."""
     client = Client()
     client.force_login(make.a_user("ada"))
     session = client.cookies["sessionid"].value
-    page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    return {"name": "sessionid", "value": session, "url": live_server.url}
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_it_works_on_a_telephone_without_scripts(browser, live_server):
+    make.an_alias(make.a_model("digits"))
+    phone = {"width": 390, "height": 844}
+    context = browser.new_context(
+        base_url=live_server.url, viewport=phone, java_script_enabled=False
+    )
+    context.add_cookies([session_of_ada(live_server)])
+    page = context.new_page()
+    page.goto("/policies/new/?from=classification-layer")
+    area = page.get_by_label("Policy", exact=True)
+
+    area.fill(area.input_value().replace("at_most", "below"))
+    page.get_by_role("button", name="Check").click()
+
+    expect(page.locator(".excerpt-wrong")).to_contain_text("bound: below")
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
+    area.fill(area.input_value().replace("below", "at_most"))
+    page.get_by_label("Name").fill("mine")
+    page.get_by_role("button", name="Save as a revision").click()
+    page.get_by_label("Set it for").select_option("alias:digits:production")
+    page.get_by_role("button", name="Set", exact=True).click()
+    page.goto("/models/digits/aliases/production/")
+    expect(page.locator(".rules-table")).to_contain_text("mine:1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
+    context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_lines_are_marked_while_one_types_and_lead_there(page: Page, live_server):
+    page.context.add_cookies([session_of_ada(live_server)])
     page.goto("/policies/new/?from=classification-layer")
     area = page.get_by_label("Policy", exact=True)
     typed = area.input_value()
