@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
-from registry.core.immutable import WrittenOnce, missing_triggers
+from registry.core.guards import all_guards, install_guards, missing_guards
+from registry.core.immutable import WrittenOnce, install_triggers, missing_triggers
 
 
 def written_once_tables() -> list[str]:
@@ -15,9 +16,18 @@ def written_once_tables() -> list[str]:
     return [m._meta.db_table for m in apps.get_models() if issubclass(m, WrittenOnce)]
 
 
+def put_triggers_in_place() -> list[str]:
+    """(Re)create every trigger whose tables are there; return the tables that are written once."""
+    tables = set(connection.introspection.table_names())
+    written_once = [table for table in written_once_tables() if table in tables]
+    install_triggers(written_once)
+    install_guards(all_guards())
+    return written_once
+
+
 @register(Tags.database)
 def triggers_are_installed(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Tables that are written once carry their triggers."""
+    """Tables that are written once carry their triggers, and each guard stands."""
     if not databases:
         return []
     tables = set(connection.introspection.table_names())
@@ -28,7 +38,7 @@ def triggers_are_installed(databases: Any = None, **kwargs: Any) -> list[CheckMe
             hint="Run: manage.py install_triggers",
             id="registry.E001",
         )
-        for name in missing_triggers(wanted)
+        for name in missing_triggers(wanted) + missing_guards(all_guards())
     ]
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import connection, models
 
+from registry.core.guards import present_triggers
+
 
 class ImmutableRowError(RuntimeError):
     """Our own code tried to change a row that is written once."""
@@ -49,15 +51,7 @@ def install_triggers(tables: list[str]) -> None:
 
 def missing_triggers(tables: list[str]) -> list[str]:
     """Return the names of the triggers that should be there and are not."""
-    query = (
-        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
-        if connection.vendor == "postgresql"
-        else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        present = {row[0] for row in cursor.fetchall()}
-    return sorted({name for table in tables for name in _statements(table)} - present)
+    return sorted({name for table in tables for name in _statements(table)} - present_triggers())
 
 
 def _statements(table: str) -> dict[str, str]:
