@@ -6,6 +6,7 @@ k = 10 on 64 numbers by cosine. *In process* is the search without HTTP: live po
 engine, the ids of the hits. *Over HTTP* is the real search process, asked on loopback over one kept
 connection with a vector in JSON. For latency one client asks by every way in turn, query by query,
 so that other load meets all of them; for throughput two clients ask by one way after the other.
+CPU is of the thread that asks, over HTTP of the search process; the database's own is not in it.
 *chunks* is a segment without an index, whose rows are read into memory. Two segments hold nine
 tenths and one tenth. With ``--indexes FOLDER`` indexes are kept there from run to run.
 """
@@ -84,6 +85,8 @@ def main() -> None:
             "p99 ms",
             "p50 / bare",
             "p99 / bare",
+            "CPU ms",
+            "CPU / bare",
             f"queries/s, {CLIENTS} clients",
             "of bare",
         ],
@@ -116,7 +119,7 @@ def _measured(
     with _search_process() as (process, port):
         before = _memory(process)
         ways = _ways(gallery, producer, files, port)
-        times = _times(ways)
+        times, cpu = _times(ways, process)
         memory = _memory(process)
         rates = {name: _rate(way) for name, way in ways.items()}
     return {
@@ -127,6 +130,7 @@ def _measured(
         "ready": before,
         "memory": memory,
         "times": times,
+        "cpu_ms": cpu,
         "rates": rates,
     }
 
@@ -170,7 +174,7 @@ def _engine(path: Path) -> tuple[Any, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     index = read_index(path, digest=digest, dimension=DIMENSION, distance=Distance(DISTANCE))
-    return index.engine, None if index.kind == "flat" else index._parameters(K, None)
+    return index.engine, None if index.kind == "flat" else index.parameters(K)
 
 
 def _bare(engines: list[tuple[Any, Any]], vector: np.ndarray) -> list[float]:
@@ -181,18 +185,28 @@ def _bare(engines: list[tuple[Any, Any]], vector: np.ndarray) -> list[float]:
     return np.sort(np.concatenate(scores))[::-1][:K].tolist()
 
 
-def _times(ways: dict[str, Way]) -> dict[str, list[float]]:
-    """Return the milliseconds of each query by each way; the ways must agree on the hits."""
+def _times(
+    ways: dict[str, Way], process: subprocess.Popen[bytes]
+) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Return the milliseconds of each query by each way, and the CPU of the mean one.
+
+    The ways must agree on the hits.
+    """
     times: dict[str, list[float]] = {name: [] for name in ways}
+    cpu = dict.fromkeys(ways, 0.0)
     for number, query in enumerate(queries(QUERIES + WARM_UP)):
         scores = []
+        if number == WARM_UP:
+            cpu, served = dict.fromkeys(ways, 0.0), _cpu_s(process)
         for name, way in ways.items():
-            started = time.perf_counter()
+            started, used = time.perf_counter(), time.thread_time()
             scores.append(way(query[None]))
+            cpu[name] += time.thread_time() - used
             if number >= WARM_UP:  # the first ones load what stays
                 times[name].append((time.perf_counter() - started) * 1000)
         assert scores[0] == scores[1] == scores[2], scores
-    return times
+    cpu["HTTP"] = _cpu_s(process) - served
+    return times, {name: 1000 * used / QUERIES for name, used in cpu.items()}
 
 
 def _rate(way: Way) -> float:
@@ -219,10 +233,20 @@ def _rate(way: Way) -> float:
     return len(asked) / (time.perf_counter() - started)
 
 
-def _memory(process: subprocess.Popen[bytes]) -> dict[str, int]:
-    """Return the private and the mapped bytes of the process that searches: the parent's child."""
+def _searching(process: subprocess.Popen[bytes]) -> Path:
+    """Return where the system tells of the process that searches: the parent's child."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    status = Path(f"/proc/{children[0]}/status").read_text()
+    return Path("/proc") / children[0]
+
+
+def _cpu_s(process: subprocess.Popen[bytes]) -> float:
+    fields = (_searching(process) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(process: subprocess.Popen[bytes]) -> dict[str, int]:
+    """Return the private and the mapped bytes of the process that searches."""
+    status = (_searching(process) / "status").read_text()
     return {
         name: 1024 * int(status.split(f"{field}:")[1].split()[0])
         for name, field in (("private", "RssAnon"), ("mapped", "RssFile"))

@@ -24,8 +24,8 @@ from registry.galleries.models import (
 )
 from registry.galleries.services.insert import segment_store
 
-BATCHES_AT_ONCE = 100
-"""Batches in one query for items (chosen; SQLite bounds the depth of an expression at 1000)."""
+PLACES_AT_ONCE = 5000
+"""Items in one query for their ids (chosen; SQLite bounds the number of parameters)."""
 
 
 @dataclass(frozen=True)
@@ -239,18 +239,25 @@ def live_item(gallery_id: int, external_id: str) -> Item | None:
 
 
 def live_items_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Return the external ids of live items by where they lie: batch id and row in the batch."""
-    by_batch: dict[int, list[int]] = {}
-    for batch_id, row in places:
-        by_batch.setdefault(batch_id, []).append(row)
-    found, batch_ids = {}, list(by_batch)
-    for start in range(0, len(batch_ids), BATCHES_AT_ONCE):
-        asked = Q()
-        for batch_id in batch_ids[start : start + BATCHES_AT_ONCE]:
-            asked |= Q(batch=batch_id, row__in=by_batch[batch_id])
-        items = Item.objects.filter(asked, removed_at_revision=None).order_by()
-        for batch_id, row, external_id in items.values_list("batch", "row", "external_id"):
-            found[batch_id, row] = external_id
+    """Return the external ids of live items by where they lie: batch id and row in the batch.
+
+    Every search ends with this statement, so it is written out: to compile it took five times as
+    long as to run it.
+    """
+    found = {}
+    with connection.cursor() as cursor:
+        for start in range(0, len(places), PLACES_AT_ONCE):
+            asked = places[start : start + PLACES_AT_ONCE]
+            values = ", ".join(["(%s, %s)"] * len(asked))
+            cursor.execute(
+                'SELECT batch_id, "row", external_id '  # noqa: S608 - placeholders only
+                f"FROM (VALUES {values}) AS place "
+                'JOIN galleries_item ON batch_id = column1 AND "row" = column2 '
+                "WHERE removed_at_revision IS NULL",
+                [number for place in asked for number in place],
+            )
+            for batch_id, row, external_id in cursor.fetchall():
+                found[batch_id, row] = external_id
     return found
 
 

@@ -48,6 +48,8 @@ class FaissApproximate:
                 "index_corrupt", f"it is no index of {dimension} numbers for {distance}"
             )
         self.dimension, self.distance, self.engine = dimension, distance, engine
+        self._effort = self._kept_effort()
+        self._for_all: dict[int, faiss.SearchParameters] = {}
         self.exact = FaissFlat(dimension, distance, exact)
 
     def __len__(self) -> int:
@@ -56,10 +58,12 @@ class FaissApproximate:
     @property
     def effort(self) -> int:
         """Return what every search spends at least: candidates of a graph, lists that are read."""
-        return self.engine.hnsw.efSearch if self.kind is Kind.HNSW else self._lists.nprobe
+        return self._effort
 
     @effort.setter
     def effort(self, effort: int) -> None:
+        self._effort = effort
+        self._for_all.clear()
         if self.kind is Kind.HNSW:
             self.engine.hnsw.efSearch = effort
         else:
@@ -73,8 +77,9 @@ class FaissApproximate:
         if alive < SCANNED_SHARE * len(self):
             return self.exact.search(queries, k, live)
         faiss.omp_set_num_threads(1)  # holds for the calling thread only
-        parameters = self._parameters(k, live)
-        scores, rows = self.engine.search(np.ascontiguousarray(queries), k, params=parameters)
+        scores, rows = self.engine.search(
+            np.ascontiguousarray(queries), k, params=self.parameters(k, live)
+        )
         scores = as_scores(scores, self.distance)
         scores[rows == MISSING] = -np.inf
         scores, rows = best_of(scores, rows, k)
@@ -91,13 +96,23 @@ class FaissApproximate:
         """Return a copy of one row."""
         return self.exact.vector(row)
 
-    def _parameters(self, k: int, live: Live | None) -> faiss.SearchParameters:
+    def parameters(self, k: int, live: Live | None = None) -> faiss.SearchParameters:
         """Return what a search spends: more of it where rows are hidden, or many are asked for."""
-        share = 1.0 if live is None else live.count / len(self)
-        chosen = None if live is None else faiss.IDSelectorBitmap(live.bits)
+        if live is not None:
+            return self._parameters(k, live.count / len(self), faiss.IDSelectorBitmap(live.bits))
+        if k not in self._for_all:
+            self._for_all[k] = self._parameters(k, 1.0, None)
+        return self._for_all[k]
+
+    def _parameters(
+        self, k: int, share: float, chosen: faiss.IDSelector | None
+    ) -> faiss.SearchParameters:
         if self.kind is Kind.HNSW:
             return faiss.SearchParametersHNSW(sel=chosen, efSearch=math.ceil(self.effort / share))
         lists = self._lists.nlist
         needed = max(self.effort, READ_PER_HIT * k * lists / max(1, len(self)))
         read = faiss.SearchParametersIVF(sel=chosen, nprobe=min(lists, math.ceil(needed / share)))
         return faiss.IndexRefineSearchParameters(k_factor=REFINED_PER_HIT, base_index_params=read)
+
+    def _kept_effort(self) -> int:
+        return self.engine.hnsw.efSearch if self.kind is Kind.HNSW else self._lists.nprobe

@@ -106,9 +106,12 @@ class Search:
 
         The last segment takes inserts: items come to it, and what leaves it was removed.
         """
+        older = view.segments[:-1]
+        if not older:
+            return True
         segments = self._pointer(view.gallery).segments
         now = {segment_id: revision for segment_id, revision, *_ in segments}
-        return all(now.get(held.segment_id) == held.revision for held in view.segments[:-1])
+        return all(now.get(held.segment_id) == held.revision for held in older)
 
     def _answer(self, view: LiveView, query: Query, watch: Stopwatch) -> dict[str, Any]:
         probes = self._probes(view, query)
