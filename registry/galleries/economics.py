@@ -12,6 +12,9 @@ from registry.galleries.estimates import BackfillPlan
 from registry.galleries.models import Gallery
 
 CELLS = ("map.old_old", "map.new_old", "map.new_new")
+MIXED = "map.new_mixed"
+"""Followed by the percentage of new vectors (``compat.metrics.mixtures``)."""
+
 PRODUCER_CELLS = ("map.producer_producer", "map.new_producer", "map.new_new")
 
 POINT = 0.01
@@ -35,6 +38,7 @@ class Economics:
         comparison: of that version with the live encoder, which every quality is read from.
         old_old, new_old, new_new: mAP of the producer on itself, of the encoder on the producer's
             vectors, and of the encoder after a full backfill.
+        partly: share of the vectors that is moved, in a random order, and the mAP with it.
         update_gain: the share of the gain of a full backfill that is there without it.
         tax: what the constraint costs, against ``paragon``'s self-test; undefined without one.
         backfill_gain: mAP that a full backfill adds to what is there now.
@@ -46,6 +50,7 @@ class Economics:
     old_old: Measurement | None
     new_old: Measurement | None
     new_new: Measurement | None
+    partly: tuple[tuple[float, Measurement], ...]
     paragon: ModelVersion | None
     paragon_self: Measurement | None
     paragon_comparison: Comparison | None
@@ -81,6 +86,7 @@ def economics_of(
         old_old,
         new_old,
         new_new,
+        _partly(cells) if names == CELLS else (),
         paragon,
         best,
         source,
@@ -136,6 +142,15 @@ def _cells(comparison: Comparison | None) -> Mapping[str, Measurement]:
     if comparison is None:
         return {}
     return {m.name: m for m in measurements_of(comparison) if not m.slice}
+
+
+def _partly(cells: Mapping[str, Measurement]) -> tuple[tuple[float, Measurement], ...]:
+    """Return the mixed galleries that were measured, fewest new vectors first."""
+    found = {
+        name.removeprefix(MIXED): cell for name, cell in cells.items() if name.startswith(MIXED)
+    }
+    shares = {int(share): cell for share, cell in found.items() if share.isdigit()}
+    return tuple((share / 100, shares[share]) for share in sorted(shares))
 
 
 def _self_test(

@@ -38,6 +38,10 @@ def economics_rows(found: Economics) -> list[Row]:
     rows = [
         _measured("old_old", found.old_old, "as it was: the vectors with the version they are of"),
         _measured("new_old", found.new_old, "as it is now, without a backfill"),
+        *(
+            _measured(f"{share:.0%} moved", cell, "after that much of a backfill in random order")
+            for share, cell in found.partly
+        ),
         _measured("new_new", found.new_new, "after a full backfill"),
     ]
     if found.paragon:

@@ -1,6 +1,11 @@
 """Spans of time, rates and sums as people read them."""
 
+import math
+
 from registry.web.figures import SPACE
+
+MOST_DIGITS = 9
+MONTH_S = 86_400 * 365.25 / 12
 
 _UNITS = ((86_400 * 365.25, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -15,13 +20,16 @@ def duration(seconds: float | None) -> str:
     return f"below 1{SPACE}s"
 
 
+def months(count: float | None) -> str:
+    """Return a number of months in the unit that fits."""
+    return duration(None if count is None else count * MONTH_S)
+
+
 def plain(value: float | None) -> str:
     """Return a number with three figures that count, and no exponent: 1,234 or 0.00512."""
     if value is None:
         return "\N{EN DASH}"
     if abs(value) >= 100 or value == 0:
         return f"{value:,.0f}"
-    for digits, least in ((1, 10.0), (2, 1.0), (3, 0.1), (4, 0.01)):
-        if abs(value) >= least:
-            return f"{value:.{digits}f}"
-    return f"{value:.6f}" if abs(value) >= 1e-6 else "below 0.000001"
+    digits = 2 - math.floor(math.log10(abs(float(f"{value:.3g}"))))
+    return f"{value:.{digits}f}" if digits <= MOST_DIGITS else "nearly 0"
