@@ -1,4 +1,4 @@
-"""Regressions planted into an encoder: queries that get the vector of a query of another class."""
+"""Regressions planted into an encoder: queries that ask for the opposite of what they mean."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -7,43 +7,44 @@ import numpy as np
 from compat.errors import ShapeError
 from compat.metrics.bootstrap import Contributions, summarise
 from compat.metrics.cells import Cell, Layout, contributions
+from compat.metrics.distances import Distance
 from compat.metrics.planted import SEED, SHARES, Rung, broken_count
 
 MEASURES = ("map", "hit_rate_at_1")
 """Chosen: what policies ask of encoders; the bootstrap of all measures would take longer."""
 
 
-def with_wrong_queries(embeddings: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return embeddings in which each query has the vector of a query of another class.
+def with_wrong_queries(embeddings: np.ndarray, layout: Layout, distance: Distance) -> np.ndarray:
+    """Return embeddings in which each query asks for the opposite of what it means.
+
+    By angle or inner product that is the negated vector, which ranks any gallery the other way
+    round; by Euclidean distance the vector on the other side of the gallery's centre. A query of
+    another class would be no worse than chance.
 
     Args:
         embeddings: (n, D) embeddings of the old version.
         layout: labels and roles.
+        distance: how embeddings are compared.
 
     Returns:
-        (n, D); as they were where every query has the same class, and in rows that ask nothing.
+        (n, D), of the same dtype; rows that ask nothing are as they were.
 
     Raises:
         ShapeError: lengths differ.
 
     Example:
-        >>> both = np.ones(3, dtype=bool)
-        >>> x = np.array([[0.0], [1.0], [9.0]])
-        >>> with_wrong_queries(x, Layout(np.array([7, 7, 9]), both, both)).ravel().tolist()
-        [9.0, 9.0, 0.0]
+        >>> both = np.ones(2, dtype=bool)
+        >>> x = np.array([[1.0], [4.0]])
+        >>> with_wrong_queries(x, Layout(np.array([7, 9]), both, both), Distance.COSINE).tolist()
+        [[-1.0], [-4.0]]
     """
     if embeddings.shape[:1] != layout.labels.shape:
         raise ShapeError(f"embeddings are {embeddings.shape}, labels {layout.labels.shape}")
-    asked = np.flatnonzero(layout.is_query)
-    asked = asked[np.argsort(layout.labels[asked], kind="stable")]
-    _, starts, member_of, sizes = np.unique(
-        layout.labels[asked], return_index=True, return_inverse=True, return_counts=True
-    )
-    start, size, place = starts[member_of], sizes[member_of], np.arange(len(asked))
-    others = len(asked) - size
-    donor = (start + size + (place - start) % np.maximum(others, 1)) % max(len(asked), 1)
+    centre = np.zeros(embeddings.shape[1])
+    if distance is Distance.EUCLIDEAN and layout.is_gallery.any():
+        centre = embeddings[layout.is_gallery].mean(axis=0, dtype=np.float64)
     wrong = embeddings.copy()
-    wrong[asked] = embeddings[asked[np.where(others > 0, donor, place)]]
+    wrong[layout.is_query] = 2 * centre - embeddings[layout.is_query]
     return wrong
 
 

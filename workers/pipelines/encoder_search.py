@@ -81,8 +81,8 @@ class Search:
         return self.cell({"old": embeddings}, "old_old")["hit_rate_at_1"]
 
     def wrong_cell(self, embeddings: np.ndarray) -> Cell:
-        """Return the cell of the worst planted version: every query asks with another's vector."""
-        wrong = with_wrong_queries(embeddings, self.layout)
+        """Return the cell of the worst planted version: every query asks for the opposite."""
+        wrong = with_wrong_queries(embeddings, self.layout, self.distance)
         return self.cell({"old": embeddings, "wrong": wrong}, "wrong_old")
 
     def pairs(self, vectors: Vectors, cut_off: float | None) -> list[Contributions]:

@@ -101,43 +101,31 @@ def world(n=80, classes=4, seed=0):
     return vectors, Layout(labels, roles != 1, roles != 0)
 
 
-@pytest.mark.parametrize("labels", [None, np.array([0] * 70 + [1] * 10)])
-def test_each_query_gets_the_vector_of_a_query_of_another_class(labels):
+@pytest.mark.parametrize("distance", list(Distance))
+def test_each_query_asks_for_the_opposite_and_the_gallery_stays(distance):
     vectors, layout = world()
-    if labels is not None:
-        layout = Layout(labels, layout.is_query, layout.is_gallery)
 
-    wrong = with_wrong_queries(vectors, layout)
+    wrong = with_wrong_queries(vectors, layout, distance)
 
-    of = {tuple(v): i for i, v in enumerate(vectors)}
-    for query in range(len(vectors)):
-        donor = of[tuple(wrong[query])]
-        if layout.is_query[query]:
-            assert layout.is_query[donor]
-            assert layout.labels[donor] != layout.labels[query]
-        else:
-            assert donor == query
-    assert (with_wrong_queries(vectors, layout) == wrong).all()
-
-
-@pytest.mark.parametrize("queries", [0, 1, 80])
-def test_where_all_queries_have_one_class_nothing_can_be_planted(queries):
-    vectors, layout = world()
-    asked = np.arange(80) < queries
-    layout = Layout(np.zeros(80, int), asked, layout.is_gallery)
-
-    assert (with_wrong_queries(vectors, layout) == vectors).all()
+    assert (wrong[~layout.is_query] == vectors[~layout.is_query]).all()
+    assert wrong.dtype == vectors.dtype
+    cells = measure_cells(
+        {"old": vectors, "wrong": wrong}, layout, distance, names=("old_old", "wrong_old")
+    )
+    right, worst = (cells[name] for name in ("old_old", "wrong_old"))
+    assert np.nanmean(worst["hit_rate_at_1"]) < 0.1 < np.nanmean(right["hit_rate_at_1"])
+    assert np.nanmean(worst["map"]) < np.nanmean(right["relevant_share"])
 
 
 def test_planting_into_other_rows_is_refused():
     vectors, layout = world()
 
     with pytest.raises(ShapeError):
-        with_wrong_queries(vectors[1:], layout)
+        with_wrong_queries(vectors[1:], layout, Distance.COSINE)
 
 
 def ladder_of(vectors, layout, **options):
-    wrong = with_wrong_queries(vectors, layout)
+    wrong = with_wrong_queries(vectors, layout, Distance.COSINE)
     cells = measure_cells(
         {"old": vectors, "wrong": wrong},
         layout,
