@@ -1,4 +1,7 @@
-"""Has segments and encoders ready before they are asked for, and lets go of what no view names."""
+"""Has segments and encoders ready before they are asked for, and lets go of what is past.
+
+Beside what the live views name these are the encoders that a promotion or a rollback may bring.
+"""
 
 import logging
 import threading
@@ -7,7 +10,9 @@ import time
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
+from registry.catalog.models import ModelVersion
 from registry.galleries.selectors import LiveSegment, LiveView, index_digests, live_epochs
+from registry.upgrades.expected import expected_encoders
 from workers.serving.errors import SearchError
 from workers.serving.search import Search
 
@@ -16,6 +21,10 @@ LOOK_EVERY_S = 1.0
 
 RETRY_AFTER_S = 30.0
 """After how long a gallery that could not be prepared is tried again (chosen)."""
+
+CANDIDATES = 2
+"""Candidates of one alias that are kept warm, beside the former encoder (chosen: each takes the
+memory of one child)."""
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +43,17 @@ class Preparation:
         self._search = search
         self._views: dict[str, LiveView] = {}
         self._retry_at: dict[str, float] = {}
+        self._wanted: set[int] = set()
+        self._kept: set[int] = set()
+        self._warmed: set[int] = set()
+        self._cold_until: dict[int, float] = {}
 
     def start(self) -> None:
         """Look again and again, in a thread of its own."""
         threading.Thread(target=self._follow, name="preparation", daemon=True).start()
 
     def look(self) -> None:
-        """Prepare every gallery whose pointer moved since the last look."""
+        """Prepare every gallery whose pointer moved since the last look; warm one more encoder."""
         moved = False
         for name, epoch in live_epochs().items():
             known = self._views.get(name)
@@ -49,9 +62,13 @@ class Preparation:
                 self._prepare(name)
                 moved = True
         if moved:
-            self._let_go()
+            views = self._views.values()
+            self._search.segments.keep_only({s.segment_id for v in views for s in v.segments})
+        expected = expected_encoders(candidates_per_alias=CANDIDATES)
+        self._let_go({version.pk for version in expected})
         self.is_ready = True
         self._adopt_indexes()
+        self._warm_one_of(expected)
 
     def _follow(self) -> None:
         while True:
@@ -101,7 +118,31 @@ class Preparation:
         except SearchError as exc:
             log.error("an index of %s cannot be used: %s", view.gallery, exc)
 
-    def _let_go(self) -> None:
-        views = self._views.values()
-        self._search.segments.keep_only({s.segment_id for v in views for s in v.segments})
-        self._search.encoders.keep_only({pk for view in views for pk in view.encoders})
+    def _let_go(self, expected: set[int]) -> None:
+        """End the encoders that two looks in turn found no use for.
+
+        One look may fall between the promotion of a candidate and the view that it is live in.
+        """
+        wanted = expected.union(*(view.encoders for view in self._views.values()))
+        kept = wanted | self._wanted
+        if kept != self._kept:
+            self._search.encoders.keep_only(kept)
+            self._warmed &= kept
+        self._wanted, self._kept = wanted, kept
+
+    def _warm_one_of(self, expected: list[ModelVersion]) -> None:
+        """Start one at most, so that no cutover waits here for many."""
+        for version in expected:
+            is_late = time.monotonic() >= self._cold_until.get(version.pk, 0.0)
+            if version.pk not in self._warmed and is_late:
+                self._warm(version)
+                return
+
+    def _warm(self, version: ModelVersion) -> None:
+        try:
+            self._search.encoders.warm(version)
+        except SearchError as exc:
+            log.warning("%s may come to serve and does not start: %s", version, exc)
+            self._cold_until[version.pk] = time.monotonic() + RETRY_AFTER_S
+        else:
+            self._warmed.add(version.pk)

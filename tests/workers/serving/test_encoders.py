@@ -5,11 +5,14 @@ import threading
 import numpy as np
 import pytest
 
+from compat.verdict import Outcome
 from registry.core.data import artifact_store
+from registry.upgrades.services.promote import promote
+from tests.builders import registry as registered
 from tests.builders.galleries import a_gallery, an_alias, an_encoder, move
 from tests.builders.registry import a_model, a_version
 from tests.processes import wait_until
-from workers.errors import TransientError
+from workers.errors import PermanentError, TransientError
 from workers.serving import preparation, views
 from workers.serving.encoders import Encoders, resident
 from workers.serving.errors import SearchError
@@ -151,25 +154,93 @@ def test_a_child_of_a_version_runs_its_graph():
     assert encoders.held() == set()
 
 
-def test_a_cutover_warms_the_new_encoder_and_ends_the_old(
-    search_process, monkeypatch, started, two
-):
+@pytest.fixture
+def watched(search_process, monkeypatch, started):
+    """The encoders that the search process starts."""
+
     def start(version):
         started.append(Watched(version))
         return started[-1]
 
     monkeypatch.setattr(search_process.encoders, "_start", start)
+    return started
+
+
+def look(times=1):
+    for _ in range(times):
+        views.preparation.look()
+
+
+def test_a_cutover_warms_the_new_encoder_and_the_former_stays_for_a_rollback(
+    search_process, watched, two
+):
     gallery = a_gallery(two[0], {"a": [1, 0, 0]})
 
-    views.preparation.look()
-    views.preparation.look()
-    assert [one.warmed for one in started] == [1]
+    look(2)
+    assert [one.warmed for one in watched] == [1]
     assert search_process.segments.held() == {gallery.segments.get().pk}
     move(gallery, two[1])
-    views.preparation.look()
+    look(3)
 
-    assert [(one.warmed, one.closed) for one in started] == [(1, True), (1, False)]
-    assert search_process.encoders.held() == {two[1].pk}
+    assert [(one.version, one.closed) for one in watched] == [(two[0], False), (two[1], False)]
+    move(gallery, two[0])
+    look(3)
+    assert len(watched) == 2, "an encoder was started that was warm"
+
+
+def test_what_came_before_the_former_encoder_is_ended(search_process, watched, two):
+    third = an_encoder(two[0].model.aliases.get())
+    gallery = a_gallery(two[0], {"a": [1, 0, 0]})
+    for encoder in (two[1], third):
+        look(3)
+        move(gallery, encoder)
+    look(3)
+
+    assert [(one.version, one.closed) for one in watched] == [
+        (two[0], True),
+        (two[1], False),
+        (third, False),
+    ]
+
+
+def test_candidates_that_may_be_promoted_are_warm_before_the_cutover(search_process, watched):
+    gallery = registered.a_gallery(items=2)
+    registered.a_promoted_upgrade(gallery.alias)
+    serving = gallery.alias.version
+    failed = registered.a_judged_upgrade(gallery.alias, outcome=Outcome.FAILED, flips=400)
+    passed = [registered.a_judged_upgrade(gallery.alias) for _ in range(3)]
+
+    look(1 + 4)
+
+    wanted = {passed[1].candidate_id, passed[2].candidate_id}
+    assert search_process.encoders.held() > wanted | {serving.pk}
+    assert not search_process.encoders.held() & {failed.candidate_id, passed[0].candidate_id}
+    count = len(watched)
+    promote(upgrade_id=passed[2].pk, actor=gallery.created_by)
+    assert search_process.encoders.encode(passed[2].candidate, SAMPLE).any()
+    look(4)
+    assert passed[2].candidate_id in search_process.encoders.held()
+    started_since = {one.version for one in watched[count:]}
+    assert passed[2].candidate not in started_since, "a warm encoder was started again"
+
+
+def test_an_encoder_that_may_come_and_does_not_start_harms_no_gallery(search_process, watched, two):
+    gallery = a_gallery(two[0], {"a": [1, 0, 0]})
+    move(gallery, two[1])
+    asked = []
+
+    def fails(version):
+        if version == two[0]:
+            asked.append(version)
+            raise PermanentError("child_crashed", "no")
+        return Watched(version)
+
+    search_process.encoders._start = fails
+    look(3)
+
+    assert asked == [two[0]], "it is not tried at every look"
+    assert views.preparation.problems == {}
+    assert views.preparation.is_ready
 
 
 def test_a_gallery_whose_encoder_does_not_start_is_named_by_health(search_process, search, two):

@@ -130,7 +130,8 @@ def test_it_serves_through_a_cutover_a_kill_and_a_restart(processes, embedded):
     answer = served.ask(gallery, input=[0.0, 3.0, 0.0, 0.0])
     assert (answer["epoch"], answer["encoder"]) == (2, new)
     assert found(answer) == [("north", 6), ("east", 0)]
-    wait_until(lambda: not is_alive(encoder), what="the end of the old encoder")
+    assert is_alive(encoder), "the former encoder is kept for a rollback"
+    assert len(served.family()) == 4
 
     family = served.family()
     served.process.kill(whole_group=False)
