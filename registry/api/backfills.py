@@ -129,7 +129,7 @@ OF_ONE = ["unknown_gallery", "unknown_backfill"]
     scope=Scope.READ,
     query=[PlanQuery],
     answers=BackfillPlanOut,
-    refuses=["unknown_gallery"],
+    refuses=["unknown_gallery", "gallery_attached"],
 )
 def read_backfill_plan(request: Request, gallery: str) -> Response:
     """Read what a full backfill to the live encoder would take and cost."""
@@ -157,6 +157,7 @@ def list_backfills(request: Request, gallery: str) -> Response:
         "nothing_to_backfill",
         "inputs_missing",
         "encoder_without_weights",
+        "gallery_attached",
     ],
 )
 def open_backfill(request: Request, gallery: str) -> Response:

@@ -140,6 +140,13 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "backfill_open": ((409,), "the gallery has a backfill that is running or paused"),
     "nothing_to_backfill": ((409,), "every item is of the live encoder"),
     "inputs_missing": ((409,), "the items came as vectors: nothing can embed them again"),
+    # Attached galleries
+    "invalid_location": ((400,), "an attached gallery says in 1 to 500 characters where it is"),
+    "duplicate_producer": ((400,), "a version is named twice"),
+    "unknown_segment": ((404,), "the gallery has no such segment"),
+    "gallery_attached": ((409,), "the gallery's vectors are in an index of its owner, not here"),
+    "gallery_embedded": ((409,), "the gallery's vectors are here: it counts its own items"),
+    "segment_not_live": ((409,), "the segment was empty at a cutover: no query meets it"),
     # Webhooks
     "invalid_event_filter": ((400,), "the filter names no kind of event"),
     "invalid_webhook_url": ((400,), "a webhook is https://host/path, without user or fragment"),

@@ -22,14 +22,32 @@ from registry.galleries.selectors import (
     batch_numbered,
     galleries,
     gallery_named,
+    segments_by_id,
     segments_of,
     stored_vectors,
 )
+from registry.galleries.services.attach import (
+    LONGEST_LOCATION,
+    MOST_ITEMS,
+    Attachment,
+    declare_items,
+)
 from registry.galleries.services.create_gallery import create_gallery
+from registry.galleries.services.holding import require_vectors_here
 from registry.galleries.services.insert import insert_vectors, submit_inputs
 from registry.galleries.services.remove import remove_items
 from registry.galleries.services.search import search
 from registry.upgrades.services.gates import DEFAULT_ALIAS
+
+MOST_HELD = 100
+"""Versions that one attached index may hold vectors of (chosen)."""
+
+
+class HeldIn(serializers.Serializer):
+    """Vectors of one version in an attached index, counted by its owner."""
+
+    producer = serializers.CharField(help_text="that made them: `name:3`")
+    items = serializers.IntegerField(min_value=1, max_value=MOST_ITEMS)
 
 
 class GalleryIn(serializers.Serializer):
@@ -39,6 +57,27 @@ class GalleryIn(serializers.Serializer):
     model = serializers.CharField()
     alias = serializers.CharField(default=DEFAULT_ALIAS)
     description = serializers.CharField(default="", allow_blank=True, max_length=300)
+    kind = serializers.ChoiceField(choices=Gallery.Kind.values, default=Gallery.Kind.EMBEDDED)
+    location = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=LONGEST_LOCATION,
+        help_text="where an attached index is; shown to people, never fetched",
+    )
+    held = HeldIn(
+        many=True, default=(), help_text="what an attached index holds; at most 100 versions"
+    )
+
+    def validate_held(self, held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(held) > MOST_HELD:
+            raise serializers.ValidationError(f"at most {MOST_HELD} versions")
+        return held
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        is_attached = attrs["kind"] == Gallery.Kind.ATTACHED
+        if not is_attached and (attrs["location"] or attrs["held"]):
+            raise serializers.ValidationError("location and held are for attached galleries")
+        return attrs
 
 
 class GalleryOut(serializers.Serializer):
@@ -46,11 +85,15 @@ class GalleryOut(serializers.Serializer):
 
     name = serializers.CharField()
     description = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Gallery.Kind.values)
+    location = serializers.CharField(help_text="of the index, if it is attached")
     model = serializers.CharField(source="alias.model")
     alias = serializers.CharField(source="alias.name")
     epoch = serializers.IntegerField(help_text="counts its cutovers")
     encoder = serializers.CharField(source="live_view.encoder")
-    items = serializers.IntegerField(source="item_count")
+    items = serializers.IntegerField(
+        source="item_count", help_text="as its owner declares them, if it is attached"
+    )
     created_by = serializers.CharField(source="created_by.username")
     created_at = serializers.DateTimeField()
 
@@ -96,6 +139,20 @@ class GalleryDetailOut(GalleryOut):
             segment.searchable = bool(entry and entry.searchable)
             segment.evidence = entry.evidence if entry else ""
         return SegmentOut(segments, many=True).data
+
+
+class DeclaredIn(serializers.Serializer):
+    """How many items a segment of an attached gallery holds."""
+
+    items = serializers.IntegerField(min_value=0, max_value=MOST_ITEMS)
+
+
+class DeclaredOut(serializers.Serializer):
+    """What the owner of an attached gallery has declared of one segment."""
+
+    segment = serializers.IntegerField(source="number")
+    producer = serializers.CharField()
+    items = serializers.IntegerField(source="live_items")
 
 
 class BatchOut(WorkOut):
@@ -208,12 +265,28 @@ def list_galleries(request: Request) -> Response:
     status=201,
     answers=GalleryDetailOut,
     once=True,
-    refuses=["invalid_name", "unknown_alias", "alias_empty", "task_mismatch", "duplicate_gallery"],
+    refuses=[
+        "invalid_name",
+        "unknown_alias",
+        "alias_empty",
+        "task_mismatch",
+        "duplicate_gallery",
+        "invalid_location",
+        "invalid_reference",
+        "unknown_version",
+        "other_model",
+        "version_not_ready",
+        "duplicate_producer",
+    ],
 )
 def open_gallery(request: Request) -> Response:
-    """Open a gallery that follows an alias."""
+    """Open a gallery that follows an alias; an attached one is an index of another team."""
     given = checked(GalleryIn, request.data)
     alias = alias_named(given["model"], given["alias"])
+    attachment = None
+    if given["kind"] == Gallery.Kind.ATTACHED:
+        held = [(resolve(one["producer"]), one["items"]) for one in given["held"]]
+        attachment = Attachment(given["location"], held)
 
     def act() -> Response:
         gallery = create_gallery(
@@ -221,6 +294,7 @@ def open_gallery(request: Request) -> Response:
             alias=alias,
             actor=request.user,
             description=given["description"],
+            attachment=attachment,
         )
         return Response(_detail(gallery.name), status=201)
 
@@ -254,6 +328,7 @@ def read_gallery(request: Request, gallery: str) -> Response:
         "zero_vector",
         "duplicate_item",
         "epoch_moved",
+        "gallery_attached",
     ],
 )
 def insert_items(request: Request, gallery: str) -> Response:
@@ -264,6 +339,21 @@ def insert_items(request: Request, gallery: str) -> Response:
     if request.content_type.startswith(MULTIPART):
         return _insert_inputs(request, gallery_named(gallery))
     return _insert_vectors(request, gallery_named(gallery))
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=DeclaredIn,
+    answers=DeclaredOut,
+    refuses=["unknown_gallery", "unknown_segment", "gallery_embedded", "segment_not_live"],
+)
+def declare_segment(request: Request, gallery: str, segment: int) -> Response:
+    """Declare how many items a segment of an attached gallery holds."""
+    given = checked(DeclaredIn, request.data)
+    declared = declare_items(
+        gallery=gallery_named(gallery), number=segment, items=given["items"], actor=request.user
+    )
+    return Response(DeclaredOut(segments_by_id([declared.pk])[declared.pk]).data)
 
 
 @operation(scope=Scope.READ, answers=BatchOut, refuses=["unknown_gallery", "unknown_batch"])
@@ -277,7 +367,7 @@ def read_batch(request: Request, gallery: str, batch: int) -> Response:
     takes=IdsIn,
     answers=RemovedOut,
     once=True,
-    refuses=["unknown_gallery", "unknown_item"],
+    refuses=["unknown_gallery", "unknown_item", "gallery_attached"],
 )
 def remove_gallery_items(request: Request, gallery: str) -> Response:
     """Remove items by id; all or none."""
@@ -307,6 +397,7 @@ def remove_gallery_items(request: Request, gallery: str) -> Response:
         "encoder_unavailable",
         "segment_unavailable",
         "busy",
+        "gallery_attached",
     ],
 )
 def search_gallery(request: Request, gallery: str) -> Response:
@@ -319,11 +410,12 @@ def search_gallery(request: Request, gallery: str) -> Response:
     return Response(search(gallery_named(gallery), request.data))
 
 
-@operation(scope=Scope.READ, answers=VerifiedOut, refuses=["unknown_gallery"])
+@operation(scope=Scope.READ, answers=VerifiedOut, refuses=["unknown_gallery", "gallery_attached"])
 def verify_gallery(request: Request, gallery: str) -> Response:
     """Read every stored vector of a gallery against its digest."""
     nothing = {"vectors": None, "bytes": None, "sha256": None}
     held = gallery_named(gallery)
+    require_vectors_here(held)
     try:
         found = stored_vectors(held)
     except RegistryError as exc:

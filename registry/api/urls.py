@@ -122,6 +122,7 @@ urlpatterns = [
     path("galleries", endpoint(get=galleries.list_galleries, post=galleries.open_gallery)),
     path(GALLERY, endpoint(get=galleries.read_gallery)),
     path(f"{GALLERY}/live", endpoint(get=consumers.read_live_view)),
+    path(f"{GALLERY}/segments/<int:segment>", endpoint(put=galleries.declare_segment)),
     path(f"{GALLERY}/items", endpoint(post=galleries.insert_items)),
     path(f"{GALLERY}/items/remove", endpoint(post=galleries.remove_gallery_items)),
     path(f"{GALLERY}/batches/<int:batch>", endpoint(get=galleries.read_batch)),

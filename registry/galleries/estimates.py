@@ -10,6 +10,7 @@ from registry.core.leases import WorkState
 from registry.evaluation.models import Outputs
 from registry.galleries.models import Backfill, Gallery
 from registry.galleries.selectors import to_backfill
+from registry.galleries.services.holding import require_vectors_here
 
 HOUR_S = 3600
 
@@ -135,7 +136,12 @@ def backfill_plan(
     price_per_hour: float | None = None,
     rate_limit_per_s: float | None = None,
 ) -> BackfillPlan:
-    """Return what a full backfill to the live encoder would take; it counts every item."""
+    """Return what a full backfill to the live encoder would take; it counts every item.
+
+    Raises:
+        ConflictError: the gallery is attached.
+    """
+    require_vectors_here(gallery)
     encoder = gallery.live_view.encoder
     holdings = _holdings(gallery)
     rate = encode_rate(encoder)

@@ -10,11 +10,21 @@ from registry.core.leases import Work
 
 
 class Gallery(models.Model):
-    """A searchable collection that follows an alias; its live pointer is (epoch, live view)."""
+    """A searchable collection that follows an alias; its live pointer is (epoch, live view).
+
+    Of an attached one the vectors are in another team's index: ``location`` says where, for people
+    to read, and the owner declares the counts of its segments.
+    """
+
+    class Kind(models.TextChoices):
+        EMBEDDED = "embedded"
+        ATTACHED = "attached"
 
     name = models.SlugField(max_length=100, unique=True)
     alias = models.ForeignKey(Alias, models.PROTECT, related_name="galleries")
     description = models.CharField(max_length=300, blank=True)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.EMBEDDED)
+    location = models.CharField(max_length=500, blank=True)
     epoch = models.PositiveIntegerField(default=0)
     live_view = models.ForeignKey("View", models.PROTECT, null=True, related_name="+")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -23,9 +33,21 @@ class Gallery(models.Model):
     class Meta:
         ordering = ["name"]
         verbose_name_plural = "galleries"
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(kind="embedded") & Q(location=""))
+                | (Q(kind="attached") & ~Q(location="")),
+                name="an_attached_gallery_says_where",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether its vectors are in an index of its owner."""
+        return self.kind == self.Kind.ATTACHED
 
 
 class Segment(Work):

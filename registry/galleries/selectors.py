@@ -227,8 +227,9 @@ def removed_after(segment_id: int, revision: int) -> QuerySet[Item]:
 
 
 def live_epochs() -> dict[str, int]:
-    """Return the epoch of every gallery by name."""
-    return dict(Gallery.objects.values_list("name", "epoch"))
+    """Return the epoch of every gallery whose vectors are here, by name."""
+    here = Gallery.objects.filter(kind=Gallery.Kind.EMBEDDED)
+    return dict(here.values_list("name", "epoch"))
 
 
 def live_item(gallery_id: int, external_id: str) -> Item | None:

@@ -9,20 +9,32 @@ from registry.catalog.models import Alias
 from registry.catalog.services.register_model import require_slug
 from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
 from registry.galleries.models import Gallery
+from registry.galleries.services.attach import (
+    Attachment,
+    add_held_segments,
+    count_own_items,
+    require_sane,
+)
 from registry.galleries.services.cutover import open_view
 
 
 @transaction.atomic
 def create_gallery(
-    *, name: str, alias: Alias, actor: AbstractUser, description: str = ""
+    *,
+    name: str,
+    alias: Alias,
+    actor: AbstractUser,
+    description: str = "",
+    attachment: Attachment | None = None,
 ) -> Gallery:
     """Create a gallery whose encoder is what ``alias`` names now.
 
-    The alias is locked, so that no promotion passes between its reading and the first view.
+    The alias is locked, so that no promotion passes between its reading and the first view. What
+    an attached index holds of other versions is searched by no query before a cutover covers it.
 
     Raises:
-        InvalidInputError: no slug, or the model embeds nothing.
-        ConflictError: the alias names no version yet.
+        InvalidInputError: no slug, the model embeds nothing, or the attachment cannot be.
+        ConflictError: the alias names no version yet, or the index holds one that is not ready.
         DuplicateError: the name is taken.
     """
     require_slug(name)
@@ -35,12 +47,18 @@ def create_gallery(
         raise InvalidInputError(f"{locked.model} embeds nothing", code="task_mismatch")
     if locked.version is None:
         raise ConflictError(f"{locked} names no version yet", code="alias_empty")
+    kind = Gallery.Kind.EMBEDDED
+    if attachment is not None:
+        require_sane(attachment, locked.model_id)
+        kind = Gallery.Kind.ATTACHED
     try:
         with transaction.atomic():
             gallery = Gallery.objects.create(
                 name=name,
                 alias=locked,
                 description=description,
+                kind=kind,
+                location=attachment.location.strip() if attachment else "",
                 created_by=actor,
                 created_at=timezone.now(),
             )
@@ -48,12 +66,18 @@ def create_gallery(
         raise DuplicateError(
             f"there is a gallery {name} already", code="duplicate_gallery"
         ) from None
+    declared = add_held_segments(gallery, attachment, locked.version) if attachment else {}
     open_view(gallery, encoder=locked.version, evidence={}, alias_epoch=locked.epoch)
+    if attachment is not None:
+        count_own_items(gallery, attachment, locked.version)
     record(
         actor=actor.get_username(),
         action="gallery.create",
         subject=f"gallery:{name}",
         alias=str(locked),
         encoder=str(locked.version),
+        kind=kind,
+        location=gallery.location,
+        declared=declared,
     )
     return gallery

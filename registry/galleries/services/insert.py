@@ -19,6 +19,7 @@ from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
 from registry.core.store import Store
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment
+from registry.galleries.services.holding import require_vectors_here
 
 ROWS_AT_ONCE = 2000
 """Rows in one INSERT statement (chosen; SQLite bounds the number of parameters)."""
@@ -43,7 +44,12 @@ class InsertJob:
 
 @transaction.atomic
 def submit_inputs(*, gallery: Gallery, upload: Artifact, actor: AbstractUser) -> InsertBatch:
-    """Queue uploaded inputs; a worker embeds them with the live encoder."""
+    """Queue uploaded inputs; a worker embeds them with the live encoder.
+
+    Raises:
+        ConflictError: the gallery is attached.
+    """
+    require_vectors_here(gallery)
     batch = InsertBatch.objects.create(
         gallery=gallery, upload=upload, created_by=actor, created_at=timezone.now()
     )
@@ -72,8 +78,9 @@ def insert_vectors(
         InvalidInputError: another producer, another dimension, a number that is not finite, ids
             that are empty or repeated.
         DuplicateError: an id is in the gallery already.
-        ConflictError: the gallery was cut over meanwhile.
+        ConflictError: the gallery was cut over meanwhile, or is attached.
     """
+    require_vectors_here(gallery)
     pointer = Gallery.objects.select_related("live_view__insert_segment").get(pk=gallery.pk)
     segment = pointer.live_view.insert_segment
     if segment.producer_id != producer.pk:

@@ -9,6 +9,7 @@ from django.db.models import F
 from registry.audit.services.record import record
 from registry.core.errors import UnknownObjectError
 from registry.galleries.models import Gallery, Item, Segment
+from registry.galleries.services.holding import require_vectors_here
 
 
 @transaction.atomic
@@ -17,7 +18,9 @@ def remove_items(*, gallery: Gallery, ids: Sequence[str], actor: AbstractUser) -
 
     Raises:
         UnknownObjectError: one of them is not in the gallery; none is removed.
+        ConflictError: the gallery is attached.
     """
+    require_vectors_here(gallery)
     Gallery.objects.select_for_update().get(pk=gallery.pk)
     live = Item.objects.filter(gallery=gallery, external_id__in=list(ids), removed_at_revision=None)
     found = dict(live.values_list("external_id", "segment"))

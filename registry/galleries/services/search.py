@@ -16,6 +16,7 @@ from registry.core.errors import (
     UploadTooLargeError,
 )
 from registry.galleries.models import Gallery
+from registry.galleries.services.holding import require_vectors_here
 
 PASSED_ON: dict[int, type[RegistryError]] = {
     400: InvalidInputError,
@@ -31,9 +32,11 @@ def search(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
     """Search a gallery and return the answer of the search process as it came.
 
     Raises:
+        ConflictError: the gallery is attached.
         RegistryError: the search process refused, with its code.
         UnavailableError: it does not answer in time, or not as it should (``search_unavailable``).
     """
+    require_vectors_here(gallery)
     try:
         response = _client().post(
             f"{settings.SEARCH_URL}/galleries/{gallery.name}/search",

@@ -9,6 +9,7 @@ from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError, InvalidInputError, noting_refusal
 from registry.galleries.models import Backfill, Gallery
 from registry.galleries.selectors import to_backfill, with_inputs
+from registry.galleries.services.holding import require_vectors_here
 
 GROUP_ROWS = 2000
 """Items of one step, at most (chosen): a step costs about a second beside the embedding itself,
@@ -28,12 +29,13 @@ def start_backfill(
 
     Raises:
         InvalidInputError: an unknown order, or a rate out of range.
-        ConflictError: a backfill is open (``backfill_open``), the encoder has no weights, there is
-            nothing to move, or what there is has no stored inputs.
+        ConflictError: the gallery is attached, a backfill is open (``backfill_open``), the encoder
+            has no weights, there is nothing to move, or what there is has no stored inputs.
     """
     noting = noting_refusal("gallery.backfill_start", f"gallery:{gallery.name}", order=order)
     with noting, transaction.atomic():
         _require_sane(order, rate_limit_per_s)
+        require_vectors_here(gallery)
         locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery.pk)
         encoder = locked.live_view.encoder
         if locked.backfills.filter(state__in=["running", "paused"]).exists():

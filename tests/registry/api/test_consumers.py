@@ -7,6 +7,7 @@ import pytest
 from compat.calibration import Calibration
 from registry.galleries.services.cutover import OwnQuery, cut_over
 from tests.builders import registry as make
+from tests.registry.api.conftest import refusal
 
 
 @pytest.fixture
@@ -58,3 +59,63 @@ def test_the_etags_of_two_galleries_differ(api, gallery):
 
     assert len(etags) == 2
     assert all(etag.startswith('"') for etag in etags)
+
+
+def test_an_index_of_another_team_is_attached_with_what_it_holds(api, gallery):
+    alias, encoder = gallery.alias, gallery.live_view.encoder
+
+    opened = api.post(
+        "galleries",
+        name="abroad",
+        model=alias.model.name,
+        kind="attached",
+        location="opensearch://search-eu/faces",
+        held=[{"producer": str(encoder), "items": 12_000}],
+    )
+
+    assert opened.status_code == 201
+    found = opened.json()
+    assert (found["kind"], found["location"]) == ("attached", "opensearch://search-eu/faces")
+    assert (found["items"], found["encoder"]) == (12_000, str(encoder))
+    declared = api.send("PUT", "galleries/abroad/segments/1", {"items": 12_500})
+    assert declared.json() == {"segment": 1, "producer": str(encoder), "items": 12_500}
+    listed = {one["name"]: one for one in api.get("galleries").json()["results"]}
+    assert (listed["abroad"]["items"], listed["abroad"]["kind"]) == (12_500, "attached")
+    assert (listed["faces"]["kind"], listed["faces"]["location"]) == ("embedded", "")
+    assert api.get("galleries/abroad/live").json()["segments"][0]["searchable"] is True
+
+
+def test_what_is_wrong_with_an_attachment_is_named(api, gallery):
+    def attach(**body):
+        about = {"name": "abroad", "model": gallery.alias.model.name, "kind": "attached"}
+        return refusal(api.post("galleries", **about | body))
+
+    where = {"location": "somewhere"}
+    assert attach() == (400, "invalid_location")
+    assert attach(location="x" * 501) == (400, "invalid_input")
+    assert attach(kind="embedded", **where) == (400, "invalid_input")
+    assert attach(kind="rented", **where) == (400, "invalid_input")
+    assert attach(**where, held=[{"producer": "gone:1", "items": 1}]) == (404, "unknown_version")
+    assert attach(**where, held=[{"producer": "faces:1", "items": 0}]) == (400, "invalid_input")
+    assert attach(**where, held=[{"producer": "a:1", "items": 1}] * 101) == (400, "invalid_input")
+
+
+def test_an_attached_gallery_answers_no_question_about_vectors(api, gallery):
+    alias = gallery.alias
+    api.post("galleries", name="abroad", model=alias.model.name, kind="attached", location="x")
+    vector = [1.0] * make.DIMENSION
+
+    for method, path, body in (
+        ("POST", "search", {"item_id": "a"}),
+        ("POST", "verify", None),
+        ("POST", "items/remove", {"ids": ["a"]}),
+        (
+            "POST",
+            "items",
+            {"producer": str(alias.version), "items": [{"id": "a", "vector": vector}]},
+        ),
+        ("POST", "backfills", {}),
+        ("GET", "backfill-plan", None),
+    ):
+        answer = api.send(method, f"galleries/abroad/{path}", body)
+        assert refusal(answer) == (409, "gallery_attached"), path
