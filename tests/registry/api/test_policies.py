@@ -189,6 +189,7 @@ def test_what_would_hold_for_an_alias_is_told(api):
     assert {rule["effect"] for rule in effective["rules"] if rule["part"] == "rules"} == {
         "not_at_this_level"
     }
+    assert [r["effect"] for r in effective["rules"] if r["part"] == "first_version"] == ["blocks"]
     assert api.get(f"models/digits/aliases/{alias.name}/effective-policy").json()["level"] == (
         "backward"
     )

@@ -112,6 +112,15 @@ def test_what_is_beyond_the_schema_is_listed_and_refused_by_the_reader(document)
     assert not reads(document)
 
 
+def test_a_rule_that_a_planted_regression_would_not_fail_is_refused_last():
+    document = with_rule(min_support=10**10)
+
+    assert reads(document)
+    with pytest.raises(InvalidPolicyError) as refusal:
+        require_policy(document)
+    assert refusal.value.problems[0].path == "rules[1]"
+
+
 @pytest.mark.parametrize(
     "document",
     [
