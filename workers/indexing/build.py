@@ -26,7 +26,7 @@ float32 numbers differ by less."""
 
 EFFORTS = {
     Kind.HNSW: (32, 64, 128, 256, 512),
-    Kind.IVF_SQ8: (8, 16, 32, 64, 128, 256),
+    Kind.IVF_SQ8: (8, 16, 32, 64, 128, 256, 512, 1024),
 }
 """From the cheapest; the first that reaches the recall aimed at is kept in the file (chosen)."""
 
@@ -71,6 +71,8 @@ def chosen(
     index = approximate(exact, kind, report, held_back=held_back)
     trials = [_Trial.of(exact, int(row)) for row in held_back]
     for effort in EFFORTS[kind]:
+        if effort > index.largest_effort:
+            break
         index.effort = effort
         if _recall(index, trials[::2]) >= choice.RECALL_AIMED_AT:
             break

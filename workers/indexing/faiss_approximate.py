@@ -69,6 +69,11 @@ class FaissApproximate:
         else:
             self._lists.nprobe = effort
 
+    @property
+    def largest_effort(self) -> int:
+        """Return the effort beyond which comparing every row is no dearer: half of the lists."""
+        return len(self) if self.kind is Kind.HNSW else max(1, self._lists.nlist // 2)
+
     def search(self, queries: Vectors, k: int, live: Live | None = None) -> Found:
         """As ``Index.search``, but some of the nearest rows may be passed over."""
         require_vectors(queries, self.dimension, self.distance)
