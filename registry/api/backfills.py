@@ -14,6 +14,7 @@ from registry.api.endpoint import checked, operation
 from registry.api.fields import WorkOut
 from registry.api.idempotency import once
 from registry.api.pagination import page
+from registry.api.upgrades import ReasonIn
 from registry.galleries.estimates import BackfillPlan, backfill_plan, progress_of
 from registry.galleries.models import Backfill
 from registry.galleries.selectors import backfill_numbered, backfills_of, gallery_named
@@ -179,7 +180,11 @@ def read_backfill(request: Request, gallery: str, backfill: int) -> Response:
 
 
 @operation(
-    scope=Scope.WRITE, answers=BackfillOut, once=True, refuses=[*OF_ONE, "illegal_transition"]
+    scope=Scope.WRITE,
+    takes=ReasonIn,
+    answers=BackfillOut,
+    once=True,
+    refuses=[*OF_ONE, "illegal_transition"],
 )
 def pause(request: Request, gallery: str, backfill: int) -> Response:
     """Pause a backfill: no further step begins."""
@@ -187,7 +192,11 @@ def pause(request: Request, gallery: str, backfill: int) -> Response:
 
 
 @operation(
-    scope=Scope.WRITE, answers=BackfillOut, once=True, refuses=[*OF_ONE, "illegal_transition"]
+    scope=Scope.WRITE,
+    takes=ReasonIn,
+    answers=BackfillOut,
+    once=True,
+    refuses=[*OF_ONE, "illegal_transition"],
 )
 def resume(request: Request, gallery: str, backfill: int) -> Response:
     """Resume a paused backfill where it was, after a failure too."""
@@ -195,7 +204,11 @@ def resume(request: Request, gallery: str, backfill: int) -> Response:
 
 
 @operation(
-    scope=Scope.WRITE, answers=BackfillOut, once=True, refuses=[*OF_ONE, "illegal_transition"]
+    scope=Scope.WRITE,
+    takes=ReasonIn,
+    answers=BackfillOut,
+    once=True,
+    refuses=[*OF_ONE, "illegal_transition"],
 )
 def stop(request: Request, gallery: str, backfill: int) -> Response:
     """Stop a backfill: what was moved stays moved, and nothing else will be."""
@@ -203,10 +216,11 @@ def stop(request: Request, gallery: str, backfill: int) -> Response:
 
 
 def _steer(request: Request, gallery: str, pk: int, verb: Any) -> Response:
+    given = checked(ReasonIn, request.data)
     held = backfill_numbered(gallery_named(gallery), pk)
 
     def act() -> Response:
-        verb(backfill=held, actor=request.user)
+        verb(backfill=held, actor=request.user, **given)
         return Response(_out(gallery, pk))
 
     return once(request, act)

@@ -2,6 +2,7 @@
 
 from graceful.commands import (  # noqa: F401 - they register themselves
     adapter,
+    backfill,
     check,
     decide,
     diff,

@@ -19,22 +19,22 @@ TRANSITIONS: dict[str, dict[str, str]] = {
 }
 
 
-def pause_backfill(*, backfill: Backfill, actor: AbstractUser) -> Backfill:
+def pause_backfill(*, backfill: Backfill, actor: AbstractUser, reason: str = "") -> Backfill:
     """Begin no further step; one that is under way may still be recorded."""
-    return _steer(backfill, "pause", actor)
+    return _steer(backfill, "pause", actor, reason)
 
 
-def resume_backfill(*, backfill: Backfill, actor: AbstractUser) -> Backfill:
+def resume_backfill(*, backfill: Backfill, actor: AbstractUser, reason: str = "") -> Backfill:
     """Go on where it stopped, after a failure too."""
-    return _steer(backfill, "resume", actor)
+    return _steer(backfill, "resume", actor, reason)
 
 
-def stop_backfill(*, backfill: Backfill, actor: AbstractUser) -> Backfill:
+def stop_backfill(*, backfill: Backfill, actor: AbstractUser, reason: str = "") -> Backfill:
     """End it: what was moved stays moved, and nothing else will be."""
-    return _steer(backfill, "stop", actor)
+    return _steer(backfill, "stop", actor, reason)
 
 
-def _steer(backfill: Backfill, verb: str, actor: AbstractUser) -> Backfill:
+def _steer(backfill: Backfill, verb: str, actor: AbstractUser, reason: str) -> Backfill:
     """Do one step of the table under the lock of the gallery, as everything that moves items."""
     subject = f"gallery:{backfill.gallery.name}"
     noting = noting_refusal(f"gallery.backfill_{verb}", subject, backfill=backfill.pk)
@@ -58,6 +58,7 @@ def _steer(backfill: Backfill, verb: str, actor: AbstractUser) -> Backfill:
             skipped=held.skipped,
             failed=held.failed,
             total=held.total,
+            reason=reason,
         )
         if verb == "resume":
             requeue(Backfill, held.pk)

@@ -84,7 +84,10 @@ def test_a_backfill_is_started_paused_resumed_and_stopped(api, gallery):
     assert (body["state"], body["order"], body["total"]) == ("running", "oldest", 6)
     path = f"galleries/shelf/backfills/{body['id']}"
 
-    states = [api.post(f"{path}/{verb}").json()["state"] for verb in ("pause", "resume", "stop")]
+    said = {"reason": "the shop is busy"}
+    paused = api.post(f"{path}/pause", **said).json()["state"]
+    assert LedgerEntry.objects.order_by("-seq")[0].body["reason"] == said["reason"]
+    states = [paused, *(api.post(f"{path}/{verb}").json()["state"] for verb in ("resume", "stop"))]
 
     assert states == ["paused", "running", "stopped"]
     assert api.get(path).json()["finished_at"] is not None
