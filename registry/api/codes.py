@@ -147,6 +147,9 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "gallery_attached": ((409,), "the gallery's vectors are in an index of its owner, not here"),
     "gallery_embedded": ((409,), "the gallery's vectors are here: it counts its own items"),
     "segment_not_live": ((409,), "the segment was empty at a cutover: no query meets it"),
+    "unknown_consumer": ((404,), "the consumer has acknowledged nothing of the gallery"),
+    "epoch_ahead": ((409,), "the epoch is not live yet"),
+    "epoch_behind": ((409,), "the consumer has acknowledged a later epoch already"),
     # Webhooks
     "invalid_event_filter": ((400,), "the filter names no kind of event"),
     "invalid_webhook_url": ((400,), "a webhook is https://host/path, without user or fragment"),

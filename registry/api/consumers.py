@@ -1,4 +1,4 @@
-"""What reads a gallery from outside: the live pointer, and how to build queries for it."""
+"""What reads a gallery from outside: the live pointer, and who has taken over which epoch."""
 
 from typing import Any
 
@@ -10,9 +10,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.accounts.models import Scope
-from registry.api.endpoint import operation
+from registry.api.endpoint import checked, operation
+from registry.api.pagination import page
 from registry.catalog.models import ModelVersion
-from registry.galleries.selectors import LiveView, live_pointer, view_plan
+from registry.galleries.selectors import (
+    LiveView,
+    acknowledgements_of,
+    gallery_named,
+    live_pointer,
+    view_plan,
+)
+from registry.galleries.services.acknowledge import acknowledge, forget_consumer
 
 
 class LiveEncoderOut(serializers.Serializer):
@@ -76,6 +84,32 @@ class LiveOut(serializers.Serializer):
         return LiveEncoderOut(live.encoders.values(), many=True).data
 
 
+class AcknowledgementIn(serializers.Serializer):
+    """Who answers from which epoch on."""
+
+    consumer = serializers.CharField(help_text="1 to 100 letters, digits, hyphens or underscores")
+    epoch = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
+class AcknowledgementOut(serializers.Serializer):
+    """The last epoch that a consumer has taken over."""
+
+    consumer = serializers.CharField()
+    epoch = serializers.IntegerField()
+    since = serializers.DateTimeField(help_text="when it acknowledged that epoch first")
+    behind = serializers.IntegerField(help_text="epochs between it and the live one")
+    behind_since = serializers.DateTimeField(
+        allow_null=True, help_text="when the first epoch went live that it has not taken over"
+    )
+    acknowledged_by = serializers.CharField(source="acknowledged_by.username")
+
+
+class ForgottenOut(serializers.Serializer):
+    """Which consumer is waited for no longer."""
+
+    consumer = serializers.CharField()
+
+
 @operation(
     scope=Scope.READ,
     answers=LiveOut,
@@ -92,3 +126,31 @@ def read_live_view(request: Request, gallery: str) -> HttpResponse:
         return known
     live = view_plan(pointer.view_id).at(pointer)
     return Response(LiveOut(live).data, headers={"ETag": etag, "Cache-Control": "no-cache"})
+
+
+@operation(scope=Scope.READ, answers=AcknowledgementOut, pages=True, refuses=["unknown_gallery"])
+def list_acknowledgements(request: Request, gallery: str) -> Response:
+    """List the consumers of a gallery: the epoch of each, since when, and how far it is behind."""
+    found = acknowledgements_of(gallery_named(gallery))
+    return page(request, found, AcknowledgementOut, by="consumer")
+
+
+@operation(
+    scope=Scope.WRITE,
+    takes=AcknowledgementIn,
+    answers=AcknowledgementOut,
+    refuses=["unknown_gallery", "invalid_name", "epoch_ahead", "epoch_behind"],
+)
+def acknowledge_epoch(request: Request, gallery: str) -> Response:
+    """Acknowledge that a consumer answers from an epoch on; again is the same."""
+    given = checked(AcknowledgementIn, request.data)
+    held = gallery_named(gallery)
+    noted = acknowledge(gallery=held, actor=request.user, **given)
+    return Response(AcknowledgementOut(acknowledgements_of(held).get(pk=noted.pk)).data)
+
+
+@operation(scope=Scope.WRITE, answers=ForgottenOut, refuses=["unknown_gallery", "unknown_consumer"])
+def forget(request: Request, gallery: str, consumer: str) -> Response:
+    """Forget a consumer that is gone."""
+    forget_consumer(gallery=gallery_named(gallery), consumer=consumer, actor=request.user)
+    return Response({"consumer": consumer})

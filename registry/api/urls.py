@@ -123,6 +123,11 @@ urlpatterns = [
     path(GALLERY, endpoint(get=galleries.read_gallery)),
     path(f"{GALLERY}/live", endpoint(get=consumers.read_live_view)),
     path(f"{GALLERY}/segments/<int:segment>", endpoint(put=galleries.declare_segment)),
+    path(
+        f"{GALLERY}/acknowledgements",
+        endpoint(get=consumers.list_acknowledgements, post=consumers.acknowledge_epoch),
+    ),
+    path(f"{GALLERY}/acknowledgements/<slug:consumer>", endpoint(delete=consumers.forget)),
     path(f"{GALLERY}/items", endpoint(post=galleries.insert_items)),
     path(f"{GALLERY}/items/remove", endpoint(post=galleries.remove_gallery_items)),
     path(f"{GALLERY}/batches/<int:batch>", endpoint(get=galleries.read_batch)),

@@ -157,6 +157,27 @@ class Cutover(WrittenOnce):
         return f"{self.gallery} epoch {self.epoch}"
 
 
+class Acknowledgement(models.Model):
+    """The last epoch of a gallery that one of its consumers has taken over."""
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="acknowledgements")
+    consumer = models.SlugField(max_length=100, db_index=False)
+    epoch = models.PositiveIntegerField()
+    since = models.DateTimeField()
+    acknowledged_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+
+    class Meta:
+        ordering = ["consumer"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery", "consumer"], name="one_acknowledgement_per_consumer"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} at epoch {self.epoch}"
+
+
 class InsertBatch(Work):
     """Items that were handed in together; once done, one immutable chunk file of its segment."""
 

@@ -7,14 +7,16 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from compat.calibration import Calibration
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.errors import UnknownObjectError
 from registry.galleries.models import (
+    Acknowledgement,
     Backfill,
+    Cutover,
     Gallery,
     InsertBatch,
     Item,
@@ -187,6 +189,18 @@ def segments_by_id(ids: Iterable[int]) -> dict[int, Segment]:
     """Return segments with their producers, by id."""
     found = Segment.objects.select_related("producer__model").filter(pk__in=list(ids))
     return {segment.pk: segment for segment in found}
+
+
+def acknowledgements_of(gallery: Gallery) -> QuerySet[Acknowledgement]:
+    """Return the consumers of a gallery: how many epochs each is behind, and since when."""
+    missed = Cutover.objects.filter(gallery=OuterRef("gallery"), epoch=OuterRef("epoch") + 1)
+    return (
+        gallery.acknowledgements.select_related("acknowledged_by")
+        .annotate(
+            behind=F("gallery__epoch") - F("epoch"), behind_since=Subquery(missed.values("at"))
+        )
+        .order_by("consumer")
+    )
 
 
 def batch_numbered(gallery: Gallery, pk: int) -> InsertBatch:

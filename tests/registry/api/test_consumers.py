@@ -119,3 +119,25 @@ def test_an_attached_gallery_answers_no_question_about_vectors(api, gallery):
     ):
         answer = api.send(method, f"galleries/abroad/{path}", body)
         assert refusal(answer) == (409, "gallery_attached"), path
+
+
+def test_consumers_acknowledge_the_epoch_that_they_answer_from(api, gallery):
+    path = "galleries/faces/acknowledgements"
+
+    first = api.post(path, consumer="search-eu", epoch=1)
+    make.a_promoted_upgrade(gallery.alias)
+    api.post(path, consumer="search-us", epoch=2)
+
+    assert (first.status_code, first.json()["behind"]) == (200, 0)
+    assert first.json()["acknowledged_by"] == api.owner.username
+    eu, us = api.get(path).json()["results"]
+    assert (eu["consumer"], eu["epoch"], eu["behind"]) == ("search-eu", 1, 1)
+    assert eu["since"] == first.json()["since"] < eu["behind_since"]
+    assert (us["consumer"], us["behind"], us["behind_since"]) == ("search-us", 0, None)
+    assert refusal(api.post(path, consumer="search-us", epoch=1)) == (409, "epoch_behind")
+    assert refusal(api.post(path, consumer="search-us", epoch=3)) == (409, "epoch_ahead")
+    assert refusal(api.post(path, consumer="search us", epoch=2)) == (400, "invalid_name")
+    assert refusal(api.post(path, consumer="search-us", epoch=2**31)) == (400, "invalid_input")
+    gone = api.send("DELETE", f"{path}/search-eu")
+    assert (gone.status_code, gone.json()) == (200, {"consumer": "search-eu"})
+    assert refusal(api.send("DELETE", f"{path}/search-eu")) == (404, "unknown_consumer")

@@ -8,6 +8,7 @@ from registry.catalog.models import RegisteredModel
 from registry.catalog.services.register_version import Parent
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.models import Gallery
+from registry.galleries.services.acknowledge import acknowledge
 from registry.upgrades.services.policies import set_policy
 from tests.builders import registry as make
 from tests.builders.waivers import a_waived_promotion
@@ -70,6 +71,12 @@ def segment():
     make.a_promoted_upgrade(held.alias)
 
 
+def acknowledgement():
+    held = Gallery.objects.filter(name="faces").first() or make.a_gallery(name="faces")
+    consumer, actor = make.a_name("consumer"), make.a_user()
+    acknowledge(gallery=held, consumer=consumer, epoch=held.epoch, actor=actor)
+
+
 LISTS = {
     "models": (serving_model, 4),
     "models/digits": (waived_alias, 9),
@@ -88,6 +95,7 @@ LISTS = {
     "galleries": (gallery, 2),
     "galleries/faces": (segment, 5),
     "galleries/faces/live": (segment, 4),
+    "galleries/faces/acknowledgements": (acknowledgement, 3),
     "ledger": (make.a_model, 2),
     "events": (make.a_judged_upgrade, 2),
     "tokens": (make.a_token, 2),
