@@ -304,6 +304,10 @@ def _rows(result: dict[str, Any]) -> list[list[str]]:
     for name, times in result["times"].items():
         figures = [percentile(times, 0.5), percentile(times, 0.99)]
         figures += [figures[0] / percentile(bare, 0.5), figures[1] / percentile(bare, 0.99)]
+        figures += [
+            result["cpu_ms"][name],
+            result["cpu_ms"][name] / result["cpu_ms"]["bare engine"],
+        ]
         rate = result["rates"][name]
         rows.append(
             [

@@ -114,10 +114,14 @@ class FaissApproximate:
     ) -> faiss.SearchParameters:
         if self.kind is Kind.HNSW:
             return faiss.SearchParametersHNSW(sel=chosen, efSearch=math.ceil(self.effort / share))
+        read = faiss.SearchParametersIVF(sel=chosen, nprobe=self.lists_read(k, share))
+        return faiss.IndexRefineSearchParameters(k_factor=REFINED_PER_HIT, base_index_params=read)
+
+    def lists_read(self, k: int, share: float = 1.0) -> int:
+        """Return how many lists a search for ``k`` reads where that share of rows is live."""
         lists = self._lists.nlist
         needed = max(self.effort, READ_PER_HIT * k * lists / max(1, len(self)))
-        read = faiss.SearchParametersIVF(sel=chosen, nprobe=min(lists, math.ceil(needed / share)))
-        return faiss.IndexRefineSearchParameters(k_factor=REFINED_PER_HIT, base_index_params=read)
+        return min(lists, math.ceil(needed / share))
 
     def _kept_effort(self) -> int:
         return self.engine.hnsw.efSearch if self.kind is Kind.HNSW else self._lists.nprobe

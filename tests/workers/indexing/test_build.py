@@ -7,6 +7,7 @@ from workers.indexing import build, choice
 from workers.indexing.choice import Kind, kind_for, lists_for
 from workers.indexing.faiss_approximate import FaissApproximate
 from workers.indexing.faiss_flat import FaissFlat
+from workers.indexing.live import Live
 from workers.indexing.protocol import Distance
 from workers.indexing.publish import INDEX_FILE, read_index, write_index
 
@@ -140,3 +141,41 @@ def test_progress_is_told_block_by_block(monkeypatch):
     assert blocks == [1, 2, 3]
     assert build.blocks_of(Kind.HNSW, 2500) == 3
     assert build.blocks_of(Kind.FLAT, 2500) == 0
+
+
+def test_no_effort_is_tried_that_costs_more_than_to_compare_every_row(monkeypatch):
+    monkeypatch.setattr(build, "EFFORTS", {Kind.IVF_SQ8: (2, 1000)})
+    monkeypatch.setattr(choice, "RECALL_AIMED_AT", 1.01)
+
+    assert built(a_flat(), Kind.IVF_SQ8).index.effort == 2
+
+
+def test_more_lists_are_read_for_more_neighbours_and_where_rows_are_hidden():
+    index = built(a_flat(), Kind.IVF_SQ8).index
+    index.effort = 3
+
+    assert index.lists_read(10) == 3  # 16 rows for each neighbour lie in three of the 46 lists
+    assert index.lists_read(100) == 25
+    assert index.lists_read(1000) == 46
+    assert index.lists_read(10, share=0.5) == 6
+
+
+def test_effort_is_kept_up_where_rows_are_hidden(monkeypatch):
+    index, asked = built(a_flat(), Kind.IVF_SQ8).index, []
+    monkeypatch.setattr(
+        FaissApproximate, "lists_read", lambda self, k, share=1.0: asked.append(share) or 4
+    )
+
+    index.search(np.zeros((1, 16), np.float32), 10, Live(np.arange(3000) % 4 == 0))
+
+    assert asked == [0.25]
+
+
+def test_rows_that_compression_cannot_tell_apart_are_told_apart_by_their_float32_rows():
+    """One long row makes the steps of the bytes wide: of those that are left, all look alike."""
+    rows = 0.01 * np.random.default_rng(0).normal(size=(3000, 8)).astype(np.float32)
+    rows[::100] *= 20
+    flat = FaissFlat(8, Distance.EUCLIDEAN)
+    flat.add(rows)
+
+    assert built(flat, Kind.IVF_SQ8).recall_at_10 >= choice.RECALL_FLOOR
