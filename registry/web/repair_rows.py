@@ -7,6 +7,7 @@ from registry.core.leases import WorkState
 from registry.upgrades.models import AdapterFit, Upgrade
 from registry.upgrades.repairs import RepairFigures, adapter_fits, figures_of, upgrade_made
 from registry.upgrades.services.adapters import METHOD_NAMES
+from registry.upgrades.states import State
 from registry.web.set_reports import Shown, show
 
 CONFIDENCE = 0.95
@@ -48,9 +49,15 @@ class RepairRow:
     figures: list[FiguresRow]
 
     @property
-    def is_under_way(self) -> bool:
-        """Whether a worker is at it, or will be."""
+    def is_fitting(self) -> bool:
+        """Whether a worker is at the fit, or will be."""
         return self.fit.work_state in {WorkState.QUEUED, WorkState.RUNNING}
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is more to come: the fit, or the judgement of what it made."""
+        is_judging = self.upgrade is not None and self.upgrade.state == State.EVALUATING
+        return self.is_fitting or is_judging
 
 
 def repair_rows(upgrade: Upgrade) -> list[RepairRow]:

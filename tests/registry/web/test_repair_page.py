@@ -50,7 +50,9 @@ def test_asking_queues_a_fit_that_the_page_follows_until_it_is_over(pages, ada):
     answer = pages.post(repair_of(upgrade), {"revision": pool.pk})
     waiting = pages.get(page_of(upgrade)).content.decode()
     polled = pages.get(repair_of(upgrade), headers=HTMX)
-    finish(AdapterFit.objects.get())
+    made = finish(AdapterFit.objects.get()).made
+    judging = pages.get(repair_of(upgrade), headers=HTMX)
+    make.judge(Upgrade.objects.get(candidate=made))
     over = pages.get(repair_of(upgrade), headers=HTMX)
 
     assert answer.status_code == 303
@@ -59,6 +61,7 @@ def test_asking_queues_a_fit_that_the_page_follows_until_it_is_over(pages, ada):
     assert f'hx-get="{repair_of(upgrade)}"' in waiting
     assert polled.status_code == 200
     assert polled.content.lstrip().startswith(b'<div class="card mb-3" id="repair"')
+    assert (judging.status_code, b"hx-get" in judging.content) == (200, True)
     assert (over.status_code, over.headers["HX-Refresh"]) == (286, "true")
     assert b"hx-get" not in over.content
 
