@@ -507,6 +507,8 @@ class Gallery(TypedDict):
 
     name: str
     description: str
+    kind: str
+    location: str
     model: str
     alias: str
     epoch: int
@@ -584,6 +586,62 @@ class BackfillPlan(TypedDict):
     price_per_hour: float | None
     cost: float | None
     undefined: str
+
+
+class LiveEncoder(TypedDict):
+    """A version that makes queries, and where its artifact is."""
+
+    version: str
+    digest: str
+    artifact: str | None
+    download: str | None
+    dimension: int
+    distance: str
+    normalisation: str
+
+
+class ScoreCalibration(TypedDict):
+    """What makes scores of different encoders comparable."""
+
+    mean: float
+    spread: float
+    pairs: int
+
+
+class LiveSegment(TypedDict):
+    """One segment of a live view, and the version that makes its query."""
+
+    segment: int
+    producer: str
+    dimension: int
+    distance: str
+    searchable: bool
+    encoder: str
+    evidence: str
+    calibration: ScoreCalibration | None
+
+
+class LiveView(TypedDict):
+    """The live pointer of a gallery: the same answer for the whole of an epoch."""
+
+    gallery: str
+    epoch: int
+    view: int
+    encoder: str
+    encoder_digest: str
+    encoders: list[LiveEncoder]
+    segments: list[LiveSegment]
+
+
+class Acknowledgement(TypedDict):
+    """The last epoch of a gallery that a consumer has taken over."""
+
+    consumer: str
+    epoch: int
+    since: str
+    behind: int
+    behind_since: str | None
+    acknowledged_by: str
 
 
 class Head(TypedDict):

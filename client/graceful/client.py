@@ -481,6 +481,16 @@ class Client:
             what=f"the end of backfill {number}",
         )
 
+    def live_view(self, name: str) -> answers.LiveView:
+        """Return which encoder queries which segment of a gallery now."""
+        return self.transport.get(f"galleries/{name}/live")
+
+    def acknowledge(self, name: str, consumer: str, epoch: int) -> answers.Acknowledgement:
+        """Say that a consumer answers from that epoch of a gallery on; again is the same."""
+        return self.transport.post(
+            f"galleries/{name}/acknowledgements", {"consumer": consumer, "epoch": epoch}
+        )
+
     def verify_ledger(self) -> answers.Head:
         """Let the registry walk the whole chain of its ledger."""
         return self.transport.get("ledger/verify")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from graceful.answers import GalleryDetail
+from graceful.answers import GalleryDetail, LiveView
 from graceful.commands.root import Shape, ShapeOption, app, registry, show, show_json
 from graceful.text import columns, facts
 
@@ -14,10 +14,17 @@ HEAD = ("gallery", "follows", "encoder", "epoch", "items")
 @app.command()
 def galleries(
     name: Annotated[str, typer.Argument(help="Show this one with its segments.")] = "",
+    live: Annotated[
+        bool, typer.Option("--live", help="Show its live pointer: what makes which query.")
+    ] = False,
     form: ShapeOption = Shape.TABLE,
 ) -> None:
     """List galleries, or show one: which encoder answers which segment."""
     with registry() as client:
+        if name and live:
+            view = client.live_view(name)
+            show_json(view) if form is Shape.JSON else show(_live(view))
+            return
         if name:
             found = client.gallery(name)
             show_json(found) if form is Shape.JSON else show(_one(found))
@@ -38,6 +45,8 @@ def _one(gallery: GalleryDetail) -> str:
         [
             ("gallery", gallery["name"]),
             ("follows", f"{gallery['model']}@{gallery['alias']}"),
+            ("kind", gallery["kind"]),
+            ("location", gallery["location"] or "-"),
             ("encoder", gallery["encoder"]),
             ("epoch", gallery["epoch"]),
             ("items", gallery["items"]),
@@ -49,4 +58,23 @@ def _one(gallery: GalleryDetail) -> str:
     ]
     return (
         about + "\n\n" + columns(("segment", "producer", "items", "searchable", "evidence"), rows)
+    )
+
+
+def _live(view: LiveView) -> str:
+    about = facts([("gallery", view["gallery"]), ("epoch", view["epoch"]), ("view", view["view"])])
+    encoders = [
+        (e["version"], e["dimension"], e["distance"], e["normalisation"], e["download"] or "-")
+        for e in view["encoders"]
+    ]
+    segments = [
+        (s["segment"], s["producer"], s["encoder"], s["searchable"], s["evidence"] or "-")
+        for s in view["segments"]
+    ]
+    return "\n\n".join(
+        (
+            about,
+            columns(("encoder", "dimension", "distance", "normalisation", "download"), encoders),
+            columns(("segment", "producer", "queried by", "searchable", "evidence"), segments),
+        )
     )

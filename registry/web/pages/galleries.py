@@ -11,7 +11,7 @@ from registry.catalog.selectors import alias_named, aliases_serving
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.leases import WorkState
 from registry.galleries.models import Gallery
-from registry.galleries.selectors import gallery_named
+from registry.galleries.selectors import acknowledgements_of, gallery_named
 from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import submit_inputs
 from registry.galleries.services.search import search as ask_search_process
@@ -70,12 +70,15 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
     cutovers = gallery.cutovers.select_related(
         "from_view__encoder__model", "to_view__encoder__model"
     )
+    consumers = acknowledgements_of(gallery)
     context = {
         "gallery": gallery,
         "entries": {e.segment_id: e for e in live.entries.select_related("encoder__model")},
         "segments": page_of(request, segments, 25, name="segments"),
         "live_items": gallery.segments.aggregate(total=Sum("live_items"))["total"] or 0,
         **_held_elsewhere(gallery),
+        "consumers": page_of(request, consumers, 25, name="consumers"),
+        "lagging": consumers.filter(behind__gt=0).count(),
         "cutovers": page_of(request, cutovers, 25, name="cutovers"),
         "batches": page_of(request, batches, 10),
         "items_form": ItemsForm(),

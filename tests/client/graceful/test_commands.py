@@ -400,6 +400,20 @@ def test_galleries_are_listed_and_shown_with_their_segments(run, twice_moved):
     assert run("galleries", "nothing").exit_code == 2
 
 
+def test_the_live_pointer_of_a_gallery_is_shown_and_acknowledged(run, registry, twice_moved):
+    live = json.loads(run("galleries", "people", "--live", "--format", "json").stdout)
+    shown = run("galleries", "people", "--live").stdout
+
+    assert (live["epoch"], live["encoder"]) == (2, "faces:2")
+    assert [(s["producer"], s["encoder"]) for s in live["segments"]] == [
+        ("faces:1", "faces:2"),
+        ("faces:2", "faces:2"),
+    ]
+    assert "/api/v1/models/faces/versions/2/artifact" in shown
+    assert run("galleries", "nothing", "--live").exit_code == 2
+    assert registry.acknowledge("people", "search-eu", 2)["behind"] == 0
+
+
 def test_the_ledger_is_verified_by_the_registry_and_offline(run, alias, tmp_path):
     export = tmp_path / "ledger.jsonl"
     make.a_promoted_upgrade(alias)

@@ -4,6 +4,9 @@ import pytest
 
 from registry.core.errors import UnavailableError
 from registry.galleries.models import Gallery
+from registry.galleries.services.acknowledge import acknowledge
+from registry.galleries.services.attach import Attachment
+from registry.galleries.services.create_gallery import create_gallery
 from registry.web.pages import galleries
 from tests.builders import registry as make
 from tests.registry.web.conftest import HTMX, text_of
@@ -113,3 +116,59 @@ def test_a_search_process_that_does_not_answer_is_told(pages, monkeypatch):
 
     assert response.status_code == 503
     assert "search_unavailable" in text_of(response)
+
+
+def an_attached_gallery(location="opensearch://search-eu/faces"):
+    alias = make.an_alias(make.a_model(task="embedding"))
+    make.a_promoted_upgrade(alias)
+    return create_gallery(
+        name="abroad",
+        alias=alias,
+        actor=make.a_user(),
+        attachment=Attachment(location, [(alias.version, 12_000)]),
+    )
+
+
+def test_an_attached_gallery_shows_where_it_is_and_offers_nothing_that_needs_vectors(pages):
+    an_attached_gallery(location="<b>opensearch</b>")
+
+    response = pages.get("/galleries/abroad/")
+
+    body, words = response.content.decode(), text_of(response)
+    assert "&lt;b&gt;opensearch&lt;/b&gt;" in body
+    assert "Items, as declared 12,000" in words
+    assert "Nobody has acknowledged an epoch yet" in words
+    for address in ("search/", "items/", "backfill/", "economics/"):
+        assert f"/galleries/abroad/{address}" not in body
+    listed = text_of(pages.get("/galleries/"))
+    assert "attached" in listed
+    assert "&lt;b&gt;opensearch&lt;/b&gt;" in listed
+
+
+def test_consumers_are_shown_with_those_that_lag_behind(pages):
+    gallery = an_attached_gallery()
+    for consumer in ("search-eu", "search-us"):
+        acknowledge(gallery=gallery, consumer=consumer, epoch=1, actor=make.a_user())
+    make.a_promoted_upgrade(gallery.alias)
+    acknowledge(gallery=gallery, consumer="search-us", epoch=2, actor=make.a_user())
+
+    words = text_of(pages.get("/galleries/abroad/"))
+
+    assert "1 behind the live epoch" in words
+    assert "1 epoch behind , since" in words
+    assert words.count("at the live epoch") == 1
+
+
+def test_a_backfill_of_an_attached_gallery_is_refused_in_words(pages):
+    an_attached_gallery()
+
+    for address in ("backfill/", "economics/"):
+        response = pages.get(f"/galleries/abroad/{address}")
+        assert response.status_code == 409
+        assert "its vectors are in an index of its owner" in text_of(response)
+
+
+def test_a_gallery_without_consumers_says_nothing_of_them(pages):
+    make.a_gallery(name="g")
+
+    assert 'id="consumers"' not in pages.get("/galleries/g/").content.decode()
