@@ -17,7 +17,8 @@ from registry.galleries.services.insert import insert_vectors, submit_inputs
 from registry.galleries.services.remove import remove_items
 from registry.galleries.services.search import search
 from registry.galleries.services.start_backfill import start_backfill
-from registry.upgrades.services.advance import is_stale
+from registry.upgrades.services.advance import advance, is_stale
+from registry.upgrades.services.policies import Place, add_policy_revision, choose_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.roll_back import plan_rollback
 from registry.upgrades.services.situation import situation_of
@@ -95,6 +96,26 @@ def test_declared_vectors_need_evidence_like_stored_ones(alias):
     with pytest.raises(GateNotPassedError):
         promote(upgrade_id=failed.pk, actor=build.a_user())
     assert gallery.epoch == 1
+
+
+def test_declared_vectors_that_no_evidence_covers_stop_a_promotion(alias):
+    document = {"task": "embedding", "inherits": True, "level": "none"}
+    revision = add_policy_revision(name="new-line", document=document, actor=build.a_user())
+    choose_policy(place=Place.of_alias(alias), revision=revision, actor=build.a_user())
+    gallery = attached(alias, (alias.version, 12_000))
+    upgrade = build.an_upgrade(alias)
+    advance(upgrade_id=upgrade.pk)
+    build.compute_outputs()
+    advance(upgrade_id=upgrade.pk)
+    build.compare(outcome=Outcome.FAILED)
+    advance(upgrade_id=upgrade.pk)
+
+    assert refused(promote, upgrade_id=upgrade.pk, actor=build.a_user()) == "gallery_not_covered"
+    declare(gallery, 1, 0)
+    advance(upgrade_id=upgrade.pk)
+    promote(upgrade_id=upgrade.pk, actor=build.a_user())
+
+    assert counts(gallery) == [(str(upgrade.candidate), 0, True)]
 
 
 def test_a_cutover_moves_the_pointer_and_asks_no_worker(alias):
