@@ -67,6 +67,22 @@ def test_a_gallery_shows_its_segments_with_the_evidence_for_each(api, gallery):
     assert (new["live_items"], new["evidence"], new["accepts_inserts"]) == (1, "self", True)
 
 
+def test_a_segment_tells_its_index_and_how_well_it_finds(api, gallery):
+    note = "hnsw found 0.912 of the nearest, 0.95 is asked"
+    gallery.segments.update(
+        index_digest="d" * 64,
+        index_kind="flat",
+        index_note=note,
+        indexed_rows=2,
+        recall_at_10=1.0,
+    )
+
+    found = api.get("galleries/faces").json()["segments"][0]
+
+    assert (found["index_kind"], found["index_note"]) == ("flat", note)
+    assert (found["indexed_rows"], found["recall_at_10"]) == (2, 1.0)
+
+
 def test_galleries_are_listed_by_name(api, gallery):
     make.a_gallery(gallery.alias, "animals")
 

@@ -35,6 +35,23 @@ def asked(monkeypatch):
     return bodies
 
 
+def test_the_index_of_a_segment_is_shown_with_its_recall_and_why_it_is_flat(pages):
+    gallery = make.a_gallery(name="g", items=5)
+    gallery.segments.update(
+        index_digest="d" * 64,
+        index_kind="hnsw",
+        index_note="a reason",
+        indexed_rows=4,
+        recall_at_10=0.9871,
+    )
+
+    text = text_of(pages.get("/galleries/g/"))
+
+    assert "hnsw" in text
+    assert "4 rows, recall at 10: 0.987" in text
+    assert "a reason" in text
+
+
 def test_the_live_pointer_and_every_segment_are_shown(pages):
     gallery = make.a_gallery(name="g", items=5)
     make.promote(upgrade_id=make.a_judged_upgrade(gallery.alias).pk, actor=gallery.created_by)
