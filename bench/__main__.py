@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-BENCHMARKS = ("evaluation", "catalog", "cutover", "search", "adapters")
+BENCHMARKS = ("evaluation", "catalog", "cutover", "search", "adapters", "backfill_order")
 
 
 def main(arguments: list[str]) -> int:

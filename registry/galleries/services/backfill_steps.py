@@ -4,6 +4,7 @@ Everything that is written is written under the lock of the gallery and its epoc
 removals, cutovers and the verbs of people come before it or after it, never in between.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -104,16 +105,19 @@ def record_moved(
     it, so its row is written as removed at once, and it counts as skipped.
 
     Args:
+        busy_s: how long the worker took so far; what the recording takes is added.
         chunk_digest: the vectors, row by row those of ``item_ids``; empty where there are none.
 
     Raises:
         ConflictError: the gallery was cut over; nothing was written.
     """
+    began = time.monotonic()
     with transaction.atomic():
         backfill = _held(job)
         if backfill is None:
             return False
         moved = _move(job, backfill, chunk_digest, item_ids) if item_ids else 0
+        busy_s += time.monotonic() - began
         rate = backfill.rate_limit_per_s
         delay_s = max(0.0, len(item_ids) / rate - busy_s) if rate else 0.0
         backfill.moved += moved

@@ -66,7 +66,8 @@ def test_the_rate_of_a_backfill_that_ran_is_preferred(api, gallery):
 
     plan = api.get("galleries/shelf/backfill-plan").json()
 
-    assert (plan["rate_per_s"], plan["rate_measured_in"]) == (0.25, f"backfill:{backfill.pk}")
+    assert plan["rate_per_s"] == pytest.approx(0.25, rel=0.2)
+    assert plan["rate_measured_in"] == f"backfill:{backfill.pk}"
     assert plan["items"] == 4
 
 
@@ -100,8 +101,10 @@ def test_how_far_it_has_come_is_told_with_its_end(api, gallery):
 
     body = api.get(f"galleries/shelf/backfills/{backfill.pk}").json()
 
-    assert (body["moved"], body["total"], body["rate_per_s"]) == (2, 6, 0.5)
-    assert body["remaining_s"] == 8
+    assert (body["moved"], body["total"]) == (2, 6)
+    assert body["rate_per_s"] == pytest.approx(2 / body["busy_s"])
+    assert body["remaining_s"] == pytest.approx(2 * body["busy_s"])
+    assert 4 < body["busy_s"] < 5
     assert body["ends_at"] is not None
 
 
