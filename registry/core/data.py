@@ -1,5 +1,6 @@
 """Where this installation keeps its bytes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -15,3 +16,8 @@ def artifact_store() -> Store:
 def gallery_folder(gallery_id: int, segment_id: int) -> Path:
     """Return the folder of one segment's files; it may not exist yet."""
     return Path(settings.REGISTRY_DATA_DIR) / "galleries" / str(gallery_id) / str(segment_id)
+
+
+def segment_folders() -> Iterator[Path]:
+    """Yield the folder of every segment that has files."""
+    yield from (Path(settings.REGISTRY_DATA_DIR) / "galleries").glob("*/*")

@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -107,10 +107,13 @@ class Store:
 
     def discard_stale_uploads(self, older_than: float) -> int:
         """Remove temporary files last touched before the time stamp; return how many."""
-        stale = [p for p in (self._root / "incoming").glob("*") if p.stat().st_mtime < older_than]
-        for path in stale:
-            path.unlink(missing_ok=True)
-        return len(stale)
+        discarded = 0
+        for path in (self._root / "incoming").glob("*"):
+            with suppress(FileNotFoundError):  # it was published meanwhile
+                if path.stat().st_mtime < older_than:
+                    path.unlink()
+                    discarded += 1
+        return discarded
 
     def _place(self, digest: str) -> Path:
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):

@@ -10,6 +10,7 @@ from registry.api.incoming import sweep as sweep_uploads
 from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
 from registry.evaluation.services.sweep import sweep as sweep_evaluation
+from registry.galleries.services.sweep import discard_drafts
 from registry.galleries.services.sweep import sweep as sweep_galleries
 from registry.notify.services.sweep import sweep as sweep_notify
 from registry.upgrades.services.adapters import sweep as sweep_adapters
@@ -33,4 +34,6 @@ def sweep() -> None:
         expire_untouched()
     advance_all()
     sweep_uploads(timezone.now())
-    artifact_store().discard_stale_uploads(older_than=time.time() - UPLOAD_KEPT_S)
+    long_ago = time.time() - UPLOAD_KEPT_S
+    artifact_store().discard_stale_uploads(older_than=long_ago)
+    discard_drafts(older_than=long_ago)

@@ -3,7 +3,9 @@
 from django.db.models import Q
 
 from registry.core import leases
+from registry.core.data import segment_folders
 from registry.core.dispatch import TaskName, send_on_commit
+from registry.core.store import Store
 from registry.galleries.models import Backfill, InsertBatch, Segment
 from registry.galleries.services import seal
 from registry.galleries.services.backfill_steps import DUE
@@ -25,3 +27,8 @@ def sweep() -> int:
             send_on_commit(name, pk)
             sent += 1
     return sent
+
+
+def discard_drafts(*, older_than: float) -> int:
+    """Remove what killed processes left half written among the vectors; return how many files."""
+    return sum(Store(folder).discard_stale_uploads(older_than) for folder in segment_folders())
