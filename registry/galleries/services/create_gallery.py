@@ -38,11 +38,7 @@ def create_gallery(
         DuplicateError: the name is taken.
     """
     require_slug(name)
-    locked = (
-        Alias.objects.select_for_update(of=("self",))
-        .select_related("model", "version")
-        .get(pk=alias.pk)
-    )
+    locked = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if locked.model.task != "embedding":
         raise InvalidInputError(f"{locked.model} embeds nothing", code="task_mismatch")
     if locked.version is None:

@@ -40,7 +40,7 @@ def advance(*, upgrade_id: int) -> Upgrade:
     """
     upgrade = (
         Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "verdict", "alias__model")
+        .select_related("candidate__model", "alias__model")
         .get(pk=upgrade_id)
     )
     if upgrade.state not in OPEN or upgrade.candidate.state == ModelVersion.State.INSPECTING:
@@ -48,14 +48,21 @@ def advance(*, upgrade_id: int) -> Upgrade:
     if upgrade.candidate.state == ModelVersion.State.REFUSED:
         return _move(upgrade, "refuse", reason=upgrade.candidate.error_code)
     situation = situation_of(upgrade)
+    if upgrade.state == State.JUDGED and not is_stale(upgrade, situation):
+        return upgrade
+    _lock_sets(situation)
     if upgrade.state == State.JUDGED:
-        if not is_stale(upgrade, situation):
-            return upgrade
         _move(upgrade, "reopen", reason="stale", moved=_moved(upgrade, situation))
     asked = _ask_all(situation)
     if not any(one.waiting for one in asked.everything):
         _judge(upgrade, situation, asked)
     return upgrade
+
+
+def _lock_sets(situation: Situation) -> None:
+    """Lock the sets that judge, which count their verdicts: always before the ledger head."""
+    pinned = SetRevision.objects.filter(pk__in=[pin.pk for pin in situation.pins])
+    list(pinned.select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
 def is_stale(upgrade: Upgrade, situation: Situation) -> bool:

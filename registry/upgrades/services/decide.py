@@ -59,7 +59,7 @@ def _decide(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: 
 def _write(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: str) -> Decision:
     upgrade = (
         Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "verdict", "alias__model")
+        .select_related("candidate__model", "alias__model")
         .filter(pk=upgrade_id)
         .first()
     )

@@ -52,7 +52,7 @@ def pin_set(*, alias: Alias, revision: SetRevision, actor: AbstractUser) -> Eval
         raise InvalidInputError("the set is for another task", code="task_mismatch")
     if revision.state != SetRevision.State.READY:
         raise ConflictError(f"{revision} is {revision.state}", code="set_not_ready")
-    Alias.objects.select_for_update().get(pk=alias.pk)
+    Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     _require_not_fitted_on(alias, revision)
     gate = AliasGate.objects.get(alias=alias)
     pin, _ = EvaluationPin.objects.update_or_create(
@@ -67,7 +67,7 @@ def pin_set(*, alias: Alias, revision: SetRevision, actor: AbstractUser) -> Eval
 @transaction.atomic
 def unpin_set(*, alias: Alias, pin: EvaluationPin, actor: AbstractUser) -> None:
     """Let a set no longer judge the candidates of ``alias``."""
-    Alias.objects.select_for_update().get(pk=alias.pk)
+    Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     name = str(pin.set_revision)
     pin.delete()
     _note_pin(alias, actor, "alias.unpin_set", name)
@@ -102,7 +102,7 @@ def _set_approvals(
             f"{needed} approvals cannot come from {len(set(approvers))} people",
             code="invalid_quorum",
         )
-    Alias.objects.select_for_update().get(pk=alias.pk)
+    Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     gate = AliasGate.objects.get(alias=alias)
     gate.approvals_needed = needed
     gate.uploader_may_approve = uploader_may_approve

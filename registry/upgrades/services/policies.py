@@ -382,7 +382,12 @@ def _effective(choices: Iterable[PolicyChoice]) -> EffectivePolicy:
 
 def _lock(place: Place) -> None:
     """Lock every alias that it is about, in the one order: a promotion waits, or is waited for."""
-    for _ in place.aliases().select_for_update(of=("self",)).order_by("pk").values_list("pk"):
+    for _ in (
+        place.aliases()
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("pk")
+        .values_list("pk")
+    ):
         pass
 
 

@@ -70,7 +70,7 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str, dual_query: bool
     galleries = lock(alias_id)
     upgrade = (
         Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "verdict", "alias__model")
+        .select_related("candidate__model", "alias__model")
         .get(pk=upgrade_id)
     )
     state = next_state(State(upgrade.state), "promote")
@@ -111,13 +111,8 @@ def covering_evidence(upgrade: Upgrade, situation: Situation) -> dict[int, str]:
 
 def lock(alias_id: int) -> list[Gallery]:
     """Lock an alias and the galleries that follow it, in the one order; return the galleries."""
-    Alias.objects.select_for_update().get(pk=alias_id)
-    return list(
-        Gallery.objects.select_for_update(of=("self",))
-        .select_related("live_view")
-        .filter(alias=alias_id)
-        .order_by("pk")
-    )
+    Alias.objects.select_for_update(no_key=True).get(pk=alias_id)
+    return list(Gallery.objects.select_for_update().filter(alias=alias_id).order_by("pk"))
 
 
 def note_move(

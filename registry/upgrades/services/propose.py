@@ -62,7 +62,7 @@ def propose(*, alias: Alias, candidate: ModelVersion, actor: AbstractUser) -> Up
         raise InvalidInputError(f"{candidate} is no version of {alias.model}", code="other_model")
     if candidate.state == ModelVersion.State.REFUSED:
         raise ConflictError(f"{candidate} was refused", code="version_refused")
-    alias = Alias.objects.select_for_update(of=("self",)).get(pk=alias.pk)
+    alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if alias.version_id == candidate.pk:
         raise ConflictError(f"{alias} names {candidate} already", code="already_serving")
     now = timezone.now()

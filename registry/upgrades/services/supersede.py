@@ -57,7 +57,7 @@ def supersede(
 def _locked(upgrade_id: int, by_upgrade_id: int) -> tuple[Upgrade, Upgrade]:
     """Lock the alias, then both upgrades, so that no two close in favour of each other."""
     alias_id = Upgrade.objects.filter(pk=upgrade_id).values_list("alias", flat=True).first()
-    Alias.objects.select_for_update().filter(pk=alias_id).first()
+    Alias.objects.select_for_update(no_key=True).filter(pk=alias_id).first()
     found = {
         upgrade.pk: upgrade
         for upgrade in Upgrade.objects.select_for_update(of=("self",))

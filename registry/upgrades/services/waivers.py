@@ -66,12 +66,7 @@ def request_waiver(
 
 
 def _waivable(upgrade_id: int, reason: str, expires_at: datetime) -> Upgrade:
-    upgrade = (
-        Upgrade.objects.select_for_update(of=("self",))
-        .select_related("verdict")
-        .filter(pk=upgrade_id)
-        .first()
-    )
+    upgrade = Upgrade.objects.select_for_update().filter(pk=upgrade_id).first()
     if upgrade is None:
         raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
     if upgrade.state not in OPEN or upgrade.verdict is None:
