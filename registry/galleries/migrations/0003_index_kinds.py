@@ -9,10 +9,11 @@ from django.db.models import F, OuterRef, Subquery
 def describe_sealed(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Say of every index that is there what all were so far; twice changes nothing."""
     segments = apps.get_model("galleries", "Segment").objects.exclude(index_digest="")
-    segments.update(index_kind="flat", recall_at_10=1.0, indexed_rows=F("sealed_rows"))
+    segments = segments.filter(index_kind="")
     batches = apps.get_model("galleries", "InsertBatch").objects
     held = segments.filter(pk=OuterRef("segment")).values("index_digest")
     batches.filter(segment__in=segments, work_state="done").update(index_digest=Subquery(held))
+    segments.update(index_kind="flat", recall_at_10=1.0, indexed_rows=F("sealed_rows"))
 
 
 class Migration(migrations.Migration):
