@@ -45,9 +45,9 @@ def carried_out(act: Callable[[], Any], *, kill_at: int | None = None) -> Ended:
 
 
 def spread(steps: int, kills: int) -> Iterator[int]:
-    """Yield the steps to die at: all of them in turn, or as many as there are kills, far apart."""
+    """Yield the steps to die at: all of them in turn, or from the first to the last, far apart."""
     for number in range(kills):
-        yield number * steps // kills if kills < steps else number % steps
+        yield number % steps if kills >= steps else number * (steps - 1) // max(1, kills - 1)
 
 
 def _be_the_child(act: Callable[[], Any], kill_at: int | None, writing: int) -> None:
