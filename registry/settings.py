@@ -159,6 +159,7 @@ SPECTACULAR_SETTINGS = {
         "VerdictKindEnum": ["comparison", "first_version"],
         "MoveKindEnum": ["promote", "roll_back"],
         "UploadKindEnum": ["model", "table"],
+        "GalleryKindEnum": ["embedded", "attached"],
         "InspectionStateEnum": ["inspecting", "ready", "refused"],
         "UpgradeStateEnum": [
             *("evaluating", "judged", "promoted", "rolled_back", "replaced", "withdrawn"),
