@@ -200,6 +200,6 @@ def test_a_search_process_that_is_killed_comes_back_with_every_item(
         wait_until(lambda f=family: not any(map(is_alive, f)), what="the end of what it started")
     soak_row(
         "search processes killed as a cutover reaches them",
-        str(2 * times),
+        str(times),
         "the new epoch at once, items exact, ledger verified",
     )
