@@ -9,7 +9,7 @@ import pytest
 from tests.installations import start_worker, web
 from tests.processes import wait_until
 from tests.soak import rounds
-from tests.workers.test_killed_worker import running_children
+from tests.workers.test_killed_worker import children_of, still_running
 
 PREPARE = """
 from tests.builders.backfills import a_slow_backfill
@@ -51,13 +51,16 @@ def test_killed_workers_leave_every_item_moved_once(processes, full, soak_row):
         for _ in range(rounds(ci=2, full=30)):
             worker = start_worker(processes, full)
             wait_until(
-                lambda: running_children() or api.get(path)["state"] == "done",
+                lambda w=worker: children_of(w) or api.get(path)["state"] == "done",
                 timeout_s=120,
                 what="a step to begin",
             )
             time.sleep(chance.uniform(0, 3))
+            children = children_of(worker)
             worker.kill()
-            wait_until(lambda: not running_children(), what="the child to die with its worker")
+            wait_until(
+                lambda c=children: not still_running(c), what="the child to die with its worker"
+            )
             kills += 1
             found = standing(full)
             assert len(found["ids"]) == len(set(found["ids"])) == ROWS
