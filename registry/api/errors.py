@@ -81,7 +81,8 @@ def handle_exception(exc: Exception, context: Mapping[str, Any]) -> Response | N
         return _answer(503, UnavailableError.code, "the database does not answer; try again")
     response = exception_handler(exc, context)
     if response is not None and isinstance(exc, exceptions.APIException):
-        response.data = {"code": _framework_code(exc), "detail": _in_words(exc.detail)}
+        words = _in_words(exc.detail).encode(errors="backslashreplace").decode()
+        response.data = {"code": _framework_code(exc), "detail": words}
     return response
 
 
@@ -105,7 +106,10 @@ def _framework_code(exc: exceptions.APIException) -> str:
 
 
 def _in_words(detail: Any, path: str = "") -> str:
-    """Return REST framework's nested messages as one line: ``field: message; ...``."""
+    """Return REST framework's nested messages as one line: ``field: message; ...``.
+
+    They may quote what was sent: half a surrogate pair, for instance, which no answer can hold.
+    """
     if isinstance(detail, Mapping):
         named = ((f"{path}.{key}" if path else str(key), value) for key, value in detail.items())
         parts = [_in_words(value, "" if key == "non_field_errors" else key) for key, value in named]
