@@ -50,7 +50,8 @@ def finish(outcome=None, code="ids_missing", detail="3 ids of the set, such as '
         if outcome is None:
             checks.fail(job=job, code=code, detail=detail)
         else:
-            checks.record(job=job, result=make.a_comparison_result(job.task, outcome=outcome))
+            result = make.a_comparison_result(job.task, outcome=outcome)
+            checks.record(job=job, result=result, standing={})
 
 
 @contextmanager
