@@ -179,7 +179,7 @@ def _row(result: Mapping[str, Any], marks: Sequence[float] = ()) -> RuleRow:
         outcome=result["outcome"],
         reason=result["reason"],
         advisory=result["advisory"],
-        rationale=result["rationale"],
+        rationale=_rationale(result),
         measurement=name,
         measured=measured,
         value=value,
@@ -189,6 +189,12 @@ def _row(result: Mapping[str, Any], marks: Sequence[float] = ()) -> RuleRow:
         settles_at=result["settles_at"],
         drawing=_drawing(result, words, marks) if interval else None,
     )
+
+
+def _rationale(result: Mapping[str, Any]) -> str:
+    """Return why the rule is there, and whose it is."""
+    owner = result.get("owner", "")
+    return " ".join(filter(None, [result["rationale"], f"Owner: {owner}." if owner else ""]))
 
 
 def _against(result: Mapping[str, Any]) -> str:

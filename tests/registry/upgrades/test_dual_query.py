@@ -7,30 +7,17 @@ from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.core.errors import GateNotPassedError
 from registry.evaluation.models import Comparison
-from registry.upgrades.services.advance import advance
-from registry.upgrades.services.policies import Place, add_policy_revision, choose_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.roll_back import plan_rollback, roll_back
 from tests.builders import registry as build
+from tests.builders.new_lines import a_new_line
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def upgrade():
-    """A candidate that is deliberately a new line, before a gallery of the incumbent's vectors."""
-    alias = build.an_alias(build.a_model(task=Task.EMBEDDING))
-    build.a_promoted_upgrade(alias)
-    build.a_gallery(alias, items=3)
-    document = {"task": "embedding", "inherits": True, "level": "none"}
-    revision = add_policy_revision(name="new-line", document=document, actor=build.a_user())
-    choose_policy(place=Place.of_alias(alias), revision=revision, actor=build.a_user())
-    upgrade = build.an_upgrade(alias)
-    advance(upgrade_id=upgrade.pk)
-    build.compute_outputs()
-    advance(upgrade_id=upgrade.pk)
-    build.compare(outcome=Outcome.FAILED)
-    return advance(upgrade_id=upgrade.pk)
+    return a_new_line()
 
 
 def take(upgrade, **how):

@@ -5,7 +5,9 @@ import pytest
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.catalog.models import Alias
+from registry.evaluation.models import Comparison
 from tests.builders import registry as make
+from tests.builders.new_lines import a_new_line
 from tests.registry.web.conftest import text_of
 
 
@@ -102,3 +104,26 @@ def test_promoting_twice_is_told(pages):
 
     assert response.status_code == 409
     assert "illegal_transition" in text_of(response)
+
+
+def test_where_nothing_covers_the_gallery_a_dual_query_is_offered_and_taken(pages):
+    upgrade = a_new_line()
+    words = text_of(pages.get(path_of(upgrade)))
+    assert "It cannot be promoted" in words
+    assert "A dual query can take it" in words
+
+    pages.post(path_of(upgrade), {"reason": "a new line", "dual_query": "on"})
+
+    assert Alias.objects.get(pk=upgrade.alias_id).version == upgrade.candidate
+    view = upgrade.alias.galleries.get().live_view
+    assert view.entries.values("encoder").distinct().count() == 2
+
+
+def test_where_a_dual_query_does_not_help_either_none_is_offered(pages):
+    upgrade = a_new_line()
+    Comparison.objects.update(calibration={})
+
+    words = text_of(pages.get(path_of(upgrade)))
+
+    assert "It cannot be promoted" in words
+    assert "dual query" not in words

@@ -5,10 +5,12 @@ import re
 import pytest
 
 from compat.measurement import Direction, proportion, undefined
+from compat.policy import Task
+from compat.policy_defaults import DEFAULTS
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.evaluation.models import Comparison
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policies import add_policy_revision, set_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import outcomes_of, text_of
 
@@ -206,3 +208,17 @@ def test_failed_outputs_can_be_asked_for_again(pages):
     assert "the run failed" in before
     assert response.url == f"/upgrades/{upgrade.pk}/"
     assert outputs.work_state == "queued"
+
+
+def test_a_rule_says_why_it_is_there_and_whose_it_is(pages):
+    alias = make.an_alias()
+    document = {**DEFAULTS[Task.CLASSIFICATION]}
+    first = {**document["first_version"][0], "owner": "the vision team"}
+    revision = add_policy_revision(
+        name="owned", document={**document, "first_version": [first]}, actor=make.a_user()
+    )
+    set_policy(alias=alias, revision=revision, actor=make.a_user())
+
+    words = text_of(shown(pages, make.a_judged_upgrade(alias)))
+
+    assert f"{first['rationale']} Owner: the vision team." in words
