@@ -1,0 +1,9 @@
+"""Filled in with the models that it makes."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("upgrades", "0008_adapter_fits")]
+
+    operations = []
