@@ -67,6 +67,38 @@ def wilson(count: int, n: int, confidence: float) -> tuple[float, float]:
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+def bernstein(mean: float, variance: float, n: int, confidence: float) -> tuple[float, float]:
+    """Return bounds of the mean of independent values in [0, 1], each one-sided.
+
+    The empirical Bernstein bound (Maurer and Pontil, COLT 2009, theorem 4). It assumes nothing
+    about how the values are distributed, and does not shrink to a point where all of them are
+    equal; the price is that it is wider than a normal interval.
+
+    Args:
+        mean: of the values, in [0, 1].
+        variance: of the values, with n - 1 in the denominator; below 0 counts as 0, which is
+            what rounding makes of equal values.
+        n: number of values, n >= 2.
+        confidence: one-sided level in (0.5, 1).
+
+    Returns:
+        ``(lower, upper)`` in [0, 1].
+
+    Raises:
+        ShapeError: fewer than two values, or the mean or the level is out of range.
+
+    Example:
+        >>> [round(b, 3) for b in bernstein(0.9, 0.01, 1000, 0.975)]
+        [0.88, 0.92]
+    """
+    _require_confidence(confidence)
+    if n < 2 or not 0 <= mean <= 1:
+        raise ShapeError(f"a mean in [0, 1] of at least two values, not {mean} of {n}")
+    weight = math.log(2 / (1 - confidence))
+    half = math.sqrt(2 * max(0.0, variance) * weight / n) + 7 * weight / (3 * (n - 1))
+    return max(0.0, mean - half), min(1.0, mean + half)
+
+
 def proportion_settles_at(
     share: float, threshold: float, confidence: float, limit: int = 10_000_000
 ) -> int | None:

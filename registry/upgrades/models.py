@@ -4,7 +4,14 @@ from django.conf import settings
 from django.db import models
 
 from compat.verdict import Outcome
-from registry.catalog.models import TASKS, Alias, Artifact, ModelVersion, RegisteredModel
+from registry.catalog.models import (
+    TASKS,
+    Alias,
+    AliasMove,
+    Artifact,
+    ModelVersion,
+    RegisteredModel,
+)
 from registry.core.immutable import WrittenOnce
 from registry.core.leases import Work
 from registry.evaluation.models import EvaluationSet, SetRevision
@@ -312,3 +319,207 @@ class AdapterFit(Work):
 
     def __str__(self) -> str:
         return f"adapter of {self.upgrade.candidate} to {self.incumbent} on {self.set_revision}"
+
+
+class Shadow(models.Model):
+    """Live queries that the candidate answers too, for nobody to see, and what came of them.
+
+    Bound to the epoch of the alias that it was started in: figures of another incumbent are never
+    added up with these. ``live_latency`` and ``candidate_latency`` count answers by the buckets of
+    ``registry.upgrades.latencies``.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        OVER = "over"
+
+    class End(models.TextChoices):
+        STOPPED = "stopped"
+        TIME = "time"
+        QUERIES = "queries"
+        UPGRADE_CLOSED = "upgrade_closed"
+        ALIAS_MOVED = "alias_moved"
+
+    upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="shadows")
+    alias_epoch = models.PositiveIntegerField()
+    share = models.FloatField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    most_queries = models.PositiveIntegerField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    end = models.CharField(max_length=14, choices=End, blank=True)
+    queries = models.PositiveIntegerField(default=0)
+    compared = models.PositiveIntegerField(default=0)
+    not_comparable = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    dropped = models.PositiveIntegerField(default=0)
+    overlap_sum = models.FloatField(default=0)
+    overlap_square_sum = models.FloatField(default=0)
+    top1_changed = models.PositiveIntegerField(default=0)
+    live_latency = models.JSONField(default=list, blank=True)
+    candidate_latency = models.JSONField(default=list, blank=True)
+    last_failure = models.CharField(max_length=300, blank=True)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["upgrade"], condition=models.Q(state="running"), name="one_running_shadow"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(share__gt=0, share__lte=1), name="a_shadow_has_a_share"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    queries=models.F("compared")
+                    + models.F("not_comparable")
+                    + models.F("failed")
+                    + models.F("dropped")
+                ),
+                name="every_shadowed_query_is_counted_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"shadow {self.pk} of {self.upgrade}"
+
+
+class ScheduledPromotion(models.Model):
+    """A promotion that a person asked for beforehand; the gate is asked anew at its moment.
+
+    Where ``shadow_queries`` is set it also waits until so many queries were compared in shadow mode
+    with the lower bound of their mean overlap at ``shadow_overlap`` or above. ``code`` and
+    ``detail`` say why it ended without a promotion.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        DONE = "done"
+        REFUSED = "refused"
+        EXPIRED = "expired"
+        CANCELLED = "cancelled"
+
+    upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="schedules")
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    shadow_queries = models.PositiveIntegerField(null=True, blank=True)
+    shadow_overlap = models.FloatField(null=True, blank=True)
+    dual_query = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
+    state = models.CharField(max_length=9, choices=State, default=State.OPEN)
+    code = models.CharField(max_length=64, blank=True)
+    detail = models.TextField(blank=True)
+    move = models.ForeignKey(AliasMove, models.PROTECT, null=True, blank=True, related_name="+")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["upgrade"],
+                condition=models.Q(state="open"),
+                name="one_open_schedule_per_upgrade",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="done", move__isnull=False)
+                | (~models.Q(state="done") & models.Q(move=None)),
+                name="a_schedule_that_is_done_names_its_move",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(shadow_queries=None, shadow_overlap=None)
+                | models.Q(shadow_queries__isnull=False, shadow_overlap__isnull=False),
+                name="a_shadow_condition_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(not_after__gt=models.F("not_before")),
+                name="a_schedule_ends_after_it_begins",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"schedule {self.pk} of {self.upgrade}"
+
+
+class Safeguard(models.Model):
+    """A declared signal that rolls an alias back for some hours after each promotion.
+
+    What was declared never changes: another declaration withdraws it and is a row of its own.
+    """
+
+    alias = models.ForeignKey(Alias, models.PROTECT, related_name="safeguards")
+    signal = models.SlugField(max_length=64)
+    armed_hours = models.PositiveIntegerField()
+    at_most_unsearchable = models.PositiveBigIntegerField(default=0)
+    dual_query = models.BooleanField(default=False)
+    reason = models.TextField(blank=True)
+    declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    declared_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["signal", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alias", "signal"],
+                condition=models.Q(withdrawn_at=None),
+                name="one_safeguard_per_signal",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"safeguard {self.signal} of {self.alias}"
+
+
+class Signal(WrittenOnce):
+    """One signal as it was received, and what it came to.
+
+    ``epoch`` is the alias's when it arrived: it speaks of that promotion and of no later one.
+    """
+
+    class Reaction(models.TextChoices):
+        ROLLED_BACK = "rolled_back"
+        REFUSED = "refused"
+        NONE = "none"
+
+    safeguard = models.ForeignKey(Safeguard, models.PROTECT, related_name="signals")
+    alias = models.ForeignKey(Alias, models.PROTECT, related_name="+")
+    epoch = models.PositiveIntegerField()
+    firing = models.BooleanField()
+    detail = models.TextField(blank=True)
+    observed_at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField()
+    sent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    reaction = models.CharField(max_length=11, choices=Reaction)
+    code = models.CharField(max_length=64, blank=True)
+    explanation = models.TextField(blank=True)
+    move = models.ForeignKey(AliasMove, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["alias", "epoch"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alias", "epoch"],
+                condition=models.Q(reaction="rolled_back"),
+                name="one_automatic_rollback_per_promotion",
+            ),
+            models.UniqueConstraint(
+                fields=["safeguard", "epoch"],
+                condition=models.Q(reaction="refused"),
+                name="one_refusal_per_promotion",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(reaction="rolled_back", move__isnull=False)
+                | (~models.Q(reaction="rolled_back") & models.Q(move=None)),
+                name="a_signal_that_rolled_back_names_its_move",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"signal {self.pk} of {self.safeguard}"

@@ -1,6 +1,8 @@
 """Intervals against scipy, statsmodels and their own definitions."""
 
 import math
+import random
+import statistics
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,13 @@ from scipy.stats import beta, binom, norm
 from statsmodels.stats.proportion import proportion_confint
 
 from compat.errors import ShapeError
-from compat.intervals import clopper_pearson, mean_settles_at, proportion_settles_at, wilson
+from compat.intervals import (
+    bernstein,
+    clopper_pearson,
+    mean_settles_at,
+    proportion_settles_at,
+    wilson,
+)
 from compat.measurement import LEVELS
 
 
@@ -113,3 +121,30 @@ def test_counts_and_levels_out_of_range_are_refused(interval, count, n, level):
 def test_a_mean_that_lies_almost_on_the_threshold_is_settled_by_no_sample_size():
     assert mean_settles_at(3e-295, 0.0, 1.0, 0.95) is None
     assert mean_settles_at(0.0, 0.0, 1.0, 0.95) is None
+
+
+def test_bernstein_bounds_hold_at_least_as_often_as_they_say():
+    """Of 400 samples of 50 skewed values in [0, 1], at most 5 % of each bound miss."""
+    draw = random.Random(7)
+    truth, missed = 0.9, {"lower": 0, "upper": 0}
+    for _ in range(400):
+        values = [float(draw.random() < truth) for _ in range(50)]
+        mean, variance = statistics.fmean(values), statistics.variance(values)
+        lower, upper = bernstein(mean, variance, 50, 0.95)
+        missed["lower"] += lower > truth
+        missed["upper"] += upper < truth
+
+    assert all(count <= 20 for count in missed.values())
+
+
+def test_equal_values_leave_a_bernstein_interval_that_narrows_with_their_number():
+    lengths = [1 - bernstein(1.0, 0.0, n, 0.95)[0] for n in (20, 200, 2000)]
+
+    assert lengths == sorted(lengths, reverse=True)
+    assert 0 < lengths[-1] < 0.01
+
+
+@pytest.mark.parametrize(("mean", "n", "level"), [(0.5, 1, 0.95), (1.1, 9, 0.95), (0.5, 9, 1.0)])
+def test_bernstein_takes_means_of_at_least_two_values(mean, n, level):
+    with pytest.raises(ShapeError):
+        bernstein(mean, 0.0, n, level)
