@@ -4,7 +4,7 @@ import argparse
 import subprocess
 import sys
 
-BENCHMARKS = ("evaluation", "catalog", "cutover", "search", "adapters", "backfill_order")
+BENCHMARKS = ("evaluation", "catalog", "cutover", "search", "adapters", "backfill_order", "drift")
 
 
 def main(arguments: list[str]) -> int:

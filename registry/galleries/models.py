@@ -4,16 +4,20 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from compat.drift import DriftOutcome
 from registry.catalog.models import Alias, Artifact, ModelVersion
 from registry.core.immutable import WrittenOnce
 from registry.core.leases import Work
+
+DRIFT_OUTCOMES = [(outcome.value, outcome.value) for outcome in DriftOutcome]
 
 
 class Gallery(models.Model):
     """A searchable collection that follows an alias; its live pointer is (epoch, live view).
 
     Of an attached one the vectors are in another team's index: ``location`` says where, for people
-    to read, and the owner declares the counts of its segments.
+    to read, and the owner declares the counts of its segments. On probation, until a time, what is
+    inserted is embedded by the former encoder as well, so that a rollback finds it.
     """
 
     class Kind(models.TextChoices):
@@ -27,6 +31,11 @@ class Gallery(models.Model):
     location = models.CharField(max_length=500, blank=True)
     epoch = models.PositiveIntegerField(default=0)
     live_view = models.ForeignKey("View", models.PROTECT, null=True, related_name="+")
+    probation_hours = models.PositiveIntegerField(default=7 * 24)
+    probation_encoder = models.ForeignKey(
+        ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    probation_until = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 
@@ -38,7 +47,12 @@ class Gallery(models.Model):
                 condition=(Q(kind="embedded") & Q(location=""))
                 | (Q(kind="attached") & ~Q(location="")),
                 name="an_attached_gallery_says_where",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(probation_encoder=None, probation_until=None)
+                | Q(probation_encoder__isnull=False, probation_until__isnull=False),
+                name="a_probation_has_an_encoder_and_an_end",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -111,7 +125,9 @@ class View(WrittenOnce):
 class ViewSegment(WrittenOnce):
     """One segment inside a view and the version that makes its query.
 
-    Without evidence for that pair it is not searched. ``calibration`` makes its scores comparable
+    With ``twins`` that version meets vectors of its own: those of the segment's batches that it
+    has embedded as well. Otherwise it meets the vectors of the segment's producer, and without
+    evidence for that pair the segment is not searched. ``calibration`` makes its scores comparable
     with those of other pairs; it is there wherever versions other than the view's encoder ask.
     """
 
@@ -119,6 +135,7 @@ class ViewSegment(WrittenOnce):
     segment = models.ForeignKey(Segment, models.PROTECT, related_name="+")
     encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     searchable = models.BooleanField()
+    twins = models.BooleanField(default=False)
     evidence = models.CharField(max_length=100, blank=True)
     calibration = models.JSONField(default=dict, blank=True)
 
@@ -199,6 +216,28 @@ class InsertBatch(Work):
 
     def __str__(self) -> str:
         return f"{self.gallery} batch {self.pk}"
+
+
+class Twin(Work):
+    """The rows of a batch, embedded once more by another version: one chunk file, row by row alike.
+
+    The work on this row is that embedding.
+    """
+
+    batch = models.ForeignKey(InsertBatch, models.PROTECT, related_name="twins")
+    encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    chunk_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "encoder"], name="one_twin_per_batch_and_encoder"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch} by {self.encoder}"
 
 
 class Item(models.Model):
@@ -303,3 +342,126 @@ class Backfill(Work):
     def is_open(self) -> bool:
         """Whether it may still move items."""
         return self.state in {self.State.RUNNING, self.State.PAUSED}
+
+
+class CanarySet(Work):
+    """Canaries that the owner of an attached gallery handed in for one segment.
+
+    The work on this row is the inspection of the upload. The last set that was accepted is the
+    current one of its segment; the former stay.
+    """
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="canary_sets")
+    segment = models.ForeignKey(Segment, models.PROTECT, related_name="canary_sets")
+    upload = models.ForeignKey(Artifact, models.PROTECT, related_name="+")
+    tolerance = models.FloatField()
+    rows = models.PositiveIntegerField(default=0)
+    is_current = models.BooleanField(default=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["segment"], condition=Q(is_current=True), name="one_current_canary_set"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.segment} canaries {self.pk}"
+
+
+class CanaryCheck(Work):
+    """One comparison of canaries with what the claimed encoders make of them now.
+
+    ``results`` has one entry a segment with items. ``newest_segment`` is the last one that had
+    canaries when the check was asked for.
+    """
+
+    class Cause(models.TextChoices):
+        SCHEDULE = "schedule"
+        NEW_ENCODER = "new_encoder"
+        HANDED_IN = "handed_in"
+        PERSON = "person"
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="canary_checks")
+    cause = models.CharField(max_length=12, choices=Cause)
+    newest_segment = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=8, choices=DRIFT_OUTCOMES, blank=True)
+    results = models.JSONField(default=list, blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery"],
+                condition=Q(work_state__in=["queued", "running"]),
+                name="one_open_canary_check",
+            )
+        ]
+        indexes = [models.Index(fields=["gallery", "requested_at"], name="canary_check_of")]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} canary check {self.pk}"
+
+    @property
+    def worst(self) -> float | None:
+        """The greatest drift of any canary; None where none was compared."""
+        found = [one["worst"] for one in self.results if one.get("worst") is not None]
+        return max(found, default=None)
+
+
+class DriftAlarm(models.Model):
+    """The canaries of a gallery say that another encoder made its vectors.
+
+    While it is open no promotion cuts the gallery over. A person may acknowledge it: then it stands
+    without closing the gate, and only another finding opens it again. A check that matches clears
+    it.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        ACKNOWLEDGED = "acknowledged"
+        CLEARED = "cleared"
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="drift_alarms")
+    state = models.CharField(max_length=12, choices=State, default=State.OPEN)
+    raised_by = models.ForeignKey(CanaryCheck, models.PROTECT, related_name="+")
+    last_check = models.ForeignKey(CanaryCheck, models.PROTECT, related_name="+")
+    finding = models.JSONField()
+    raised_at = models.DateTimeField()
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True)
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery"],
+                condition=Q(state__in=["open", "acknowledged"]),
+                name="one_standing_drift_alarm",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="acknowledged")
+                | (Q(acknowledged_by__isnull=False) & ~Q(reason="")),
+                name="an_acknowledgement_names_who_and_why",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} drift alarm {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it keeps promotions from cutting the gallery over."""
+        return self.state == self.State.OPEN
