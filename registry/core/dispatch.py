@@ -21,6 +21,7 @@ class TaskName(StrEnum):
     CHECK = "check"
     FIT_ADAPTER = "fit_adapter"
     ADVANCE_UPGRADES = "advance_upgrades"
+    CARRY_OUT = "carry_out"
     INSERT_ITEMS = "insert_items"
     SEAL_SEGMENT = "seal_segment"
     BACKFILL = "backfill"
@@ -32,6 +33,7 @@ class TaskName(StrEnum):
 CONTROL = frozenset(
     {
         TaskName.ADVANCE_UPGRADES,
+        TaskName.CARRY_OUT,
         TaskName.FAN_OUT_EVENTS,
         TaskName.DELIVER_WEBHOOK,
         TaskName.SWEEP,

@@ -5,6 +5,7 @@ from importlib import import_module
 for _name in (
     "advance_upgrades",
     "backfill",
+    "carry_out",
     "check",
     "compare",
     "compute_outputs",

@@ -15,6 +15,7 @@ from registry.galleries.services.sweep import sweep as sweep_galleries
 from registry.notify.services.sweep import sweep as sweep_notify
 from registry.upgrades.services.adapters import sweep as sweep_adapters
 from registry.upgrades.services.advance import advance_all
+from registry.upgrades.services.carry_out import sweep as sweep_schedules
 from registry.upgrades.services.checks import sweep as sweep_checks
 from registry.upgrades.services.withdraw import expire_untouched
 
@@ -32,6 +33,7 @@ def sweep() -> None:
         sweep_checks()
         sweep_adapters()
         expire_untouched()
+        sweep_schedules()
     advance_all()
     sweep_uploads(timezone.now())
     long_ago = time.time() - UPLOAD_KEPT_S

@@ -122,8 +122,12 @@ def note_move(
     cutovers: list[Cutover],
     actor: AbstractUser,
     dual_query: bool,
+    agent: str = "",
 ) -> None:
-    """Write the ledger entry and the event of a move, and have the other upgrades looked at."""
+    """Write the ledger entry and the event of a move, and have the other upgrades looked at.
+
+    Where something acted on the actor's behalf, the ledger shows that ``agent``, and both.
+    """
     facts = {
         "alias": str(upgrade.alias),
         "epoch": move.epoch,
@@ -139,7 +143,10 @@ def note_move(
             for c in cutovers
         ],
     }
-    record(actor=actor.get_username(), action=action, subject=f"upgrade:{upgrade.pk}", **facts)
+    if agent:
+        facts["on_behalf_of"] = actor.get_username()
+    who = agent or actor.get_username()
+    record(actor=who, action=action, subject=f"upgrade:{upgrade.pk}", **facts)
     publish(kind="alias.moved", subject=f"alias:{upgrade.alias}", **facts)
     send_on_commit(TaskName.ADVANCE_UPGRADES)
 

@@ -53,12 +53,16 @@ def roll_back(
     reason: str,
     confirm_unsearchable: int = 0,
     dual_query: bool = False,
+    agent: str = "",
 ) -> Promotion:
     """Let ``alias`` name ``target`` again and cut its galleries over, in one transaction.
 
     Where stored evidence does not cover the vectors that were written since, the caller confirms
     the exact number of items that become unsearchable, or lets each version query its own vectors
     (``dual_query``).
+
+    Args:
+        agent: what acts on the actor's behalf, as the ledger shows it.
 
     Raises:
         ConflictError: the alias names it now, or it was never promoted there.
@@ -68,7 +72,7 @@ def roll_back(
         noting_refusal("upgrade.roll_back", f"alias:{alias}", target=str(target)),
         transaction.atomic(),
     ):
-        return _roll_back(alias.pk, target, actor, reason, confirm_unsearchable, dual_query)
+        return _roll_back(alias.pk, target, actor, reason, confirm_unsearchable, dual_query, agent)
 
 
 def _roll_back(
@@ -78,6 +82,7 @@ def _roll_back(
     reason: str,
     confirmed: int,
     dual_query: bool,
+    agent: str,
 ) -> Promotion:
     galleries = lock(alias_id)
     alias = Alias.objects.select_related("model", "version__model").get(pk=alias_id)
@@ -103,7 +108,7 @@ def _roll_back(
         for g in galleries
     ]
     _swap_states(alias, upgrade)
-    note_move("upgrade.roll_back", upgrade, move, cutovers, actor, dual_query)
+    note_move("upgrade.roll_back", upgrade, move, cutovers, actor, dual_query, agent)
     return Promotion(upgrade, move, tuple(cutovers))
 
 
