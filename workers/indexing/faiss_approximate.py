@@ -48,6 +48,7 @@ class FaissApproximate:
                 "index_corrupt", f"it is no index of {dimension} numbers for {distance}"
             )
         self.dimension, self.distance, self.engine = dimension, distance, engine
+        self.file_bytes = 0
         self._effort = self._kept_effort()
         self._for_all: dict[int, faiss.SearchParameters] = {}
         self.exact = FaissFlat(dimension, distance, exact)

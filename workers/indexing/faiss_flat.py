@@ -53,6 +53,7 @@ class FaissFlat:
             )
         self.dimension, self.distance = dimension, distance
         self.flat = flat
+        self.file_bytes = 0
 
     def __len__(self) -> int:
         return self.flat.ntotal

@@ -7,10 +7,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.indexing.choice import Kind
 from workers.indexing.conditions import require_search
 from workers.indexing.faiss_flat import FaissFlat, best_of
 from workers.indexing.live import Live
 from workers.indexing.protocol import MISSING, Distance, Found, Vectors
+
+CHUNKS = "chunks"
+"""The kind of rows that no index holds."""
+
+FLOAT_BYTES = 4
 
 
 class Part(Protocol):
@@ -25,6 +31,18 @@ class Part(Protocol):
         """Return a copy of one row."""
 
 
+class Mapped(Part, Protocol):
+    """A part that lies in a file.
+
+    Attributes:
+        kind: how the file arranges its rows.
+        file_bytes: its length.
+    """
+
+    kind: Kind
+    file_bytes: int
+
+
 class Parts:
     """Consecutive rows in several indexes, searched as one: a published one, then flat ones.
 
@@ -36,7 +54,7 @@ class Parts:
         self,
         dimension: int,
         distance: Distance,
-        published: Part | None = None,
+        published: Mapped | None = None,
         grown: tuple[FaissFlat, ...] = (),
     ) -> None:
         self.dimension, self.distance = dimension, distance
@@ -71,6 +89,15 @@ class Parts:
             found_scores.append(near)
             found_rows.append(np.where(local == MISSING, MISSING, local + start))
         return best_of(np.hstack(found_scores), np.hstack(found_rows), k)
+
+    def sizes(self) -> list[tuple[str, int, int]]:
+        """Return kind, rows and bytes of what is mapped, then of what was read into memory."""
+        grown = sum(map(len, self.grown))
+        sizes = [(CHUNKS, grown, grown * self.dimension * FLOAT_BYTES)] if grown else []
+        if self.published is not None:
+            mapped = self.published
+            sizes.insert(0, (str(mapped.kind), len(mapped), mapped.file_bytes))
+        return sizes
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return one row."""

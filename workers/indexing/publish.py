@@ -69,11 +69,13 @@ def read_index(path: Path, *, digest: str, dimension: int, distance: Distance) -
             if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise PermanentError("index_corrupt", f"the bytes of index {digest[:12]} changed")
             engine = _mapped(file)
+            length = os.fstat(file.fileno()).st_size
     except OSError as exc:
         raise PermanentError("index_missing", f"index {digest[:12]}: {exc.strerror}") from exc
-    if isinstance(engine, faiss.IndexFlat):
-        return FaissFlat(dimension, distance, engine)
-    return FaissApproximate(dimension, distance, engine)
+    made = FaissFlat if isinstance(engine, faiss.IndexFlat) else FaissApproximate
+    index = made(dimension, distance, engine)
+    index.file_bytes = length
+    return index
 
 
 def _serialise(index: Index, file: BinaryIO) -> str:

@@ -49,11 +49,17 @@ class ResidentChild:
         self._child: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._provider = ""
+        self._starts = 0
 
     @property
     def provider(self) -> str:
         """What computes; empty until the child has started."""
         return self._provider
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started, or that was tried, after the first time."""
+        return max(0, self._starts - 1)
 
     def warm(self) -> None:
         """Start the child if it does not run.
@@ -134,6 +140,7 @@ class ResidentChild:
         return self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self._starts += 1
         self._folder = Path(tempfile.mkdtemp(prefix="encoder-"))
         with (self._folder / "stderr").open("wb") as stderr:
             child = launch.start(

@@ -53,6 +53,7 @@ class Encoders:
     def __init__(self, start: Callable[[ModelVersion], ResidentChild] = resident) -> None:
         self._start = start
         self._held: dict[int, _Held] = {}
+        self._restarts_of_ended = 0
         self._guard = threading.Lock()
 
     def encode(self, version: ModelVersion, sample: NDArray[np.generic]) -> Vectors:
@@ -79,6 +80,7 @@ class Encoders:
             dropped = [self._held.pop(pk) for pk in set(self._held) - set(version_ids)]
             for held in dropped:
                 held.is_wanted = False
+                self._restarts_of_ended += held.child.restarts
             idle = [held for held in dropped if not held.users]
         for held in idle:
             held.child.close()
@@ -86,6 +88,11 @@ class Encoders:
     def held(self) -> set[int]:
         """Return the ids of the versions whose encoders are kept."""
         return set(self._held)
+
+    def restarts(self) -> int:
+        """Return how often an encoder had to be started again."""
+        with self._guard:
+            return self._restarts_of_ended + sum(h.child.restarts for h in self._held.values())
 
     @contextmanager
     def _used(self, version: ModelVersion) -> Iterator[ResidentChild]:

@@ -40,6 +40,7 @@ class Preparation:
     def __init__(self, search: Search) -> None:
         self.is_ready = False
         self.problems: dict[str, SearchError] = {}
+        self._looked_at = time.monotonic()
         self._search = search
         self._views: dict[str, LiveView] = {}
         self._retry_at: dict[str, float] = {}
@@ -69,6 +70,15 @@ class Preparation:
         self.is_ready = True
         self._adopt_indexes()
         self._warm_one_of(expected)
+        self._looked_at = time.monotonic()
+
+    def epochs(self) -> dict[str, int]:
+        """Return the epoch of every gallery as it was last looked at."""
+        return {name: view.epoch for name, view in self._views.copy().items()}
+
+    def seconds_since_look(self) -> float:
+        """Return the time since a look came to its end, or since the start."""
+        return time.monotonic() - self._looked_at
 
     def _follow(self) -> None:
         while True:

@@ -141,6 +141,15 @@ class Segments:
         """Return the ids of the segments in memory."""
         return set(self._loaded)
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return rows and bytes by the kind of their index; ``chunks`` are in none yet."""
+        sizes: dict[str, tuple[int, int]] = {}
+        for held in self._loaded.copy().values():
+            for kind, rows, held_bytes in held.index.sizes():
+                known = sizes.get(kind, (0, 0))
+                sizes[kind] = known[0] + rows, known[1] + held_bytes
+        return sizes
+
     def _lock(self, segment_id: int) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(segment_id, threading.Lock())

@@ -6,6 +6,7 @@ from workers.serving import views
 
 urlpatterns = [
     path("health/", views.health),
+    path("metrics", views.metrics),
     path("galleries/<str:name>/search", views.search),
 ]
 handler404 = "workers.serving.views.unknown_address"

@@ -1,19 +1,21 @@
-"""The two endpoints: search, for who knows the secret, and health, for anybody."""
+"""The endpoints: search, for who knows the secret; health and metrics, for anybody."""
 
-import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 
 from workers.serving.encoders import Encoders
 from workers.serving.errors import SearchError
+from workers.serving.metrics import CONTENT_TYPE, Counts, exposition
 from workers.serving.preparation import Preparation
 from workers.serving.queries import parse
 from workers.serving.search import Search
@@ -25,42 +27,28 @@ SEARCHES_AT_ONCE = 8
 PATIENCE_S = 0.5
 """How long a search waits for its turn before it is told that the process is busy."""
 
-View = Callable[..., JsonResponse]
-
 log = logging.getLogger(__name__)
 
 running = Search(Segments(), Encoders())
 preparation = Preparation(running)
+counts = Counts()
 turns = threading.BoundedSemaphore(SEARCHES_AT_ONCE)
 
 
-def refusals_as_json(view: View) -> View:
-    """Answer what the view raises as ``{"code", "detail"}``."""
-
-    @functools.wraps(view)
-    def answered(request: HttpRequest, **named: str) -> JsonResponse:
-        try:
-            return view(request, **named)
-        except SearchError as exc:
-            return _refusal(exc)
-        except RequestDataTooBig:
-            return _refusal(SearchError("body_too_large", "the body is too large"))
-        except DatabaseError as exc:
-            log.exception("the database does not answer")
-            return _refusal(SearchError("database_unavailable", type(exc).__name__))
-
-    return answered
-
-
-@refusals_as_json
 def search(request: HttpRequest, name: str) -> JsonResponse:
-    """Answer one query on the gallery ``name``."""
-    _require_secret(request)
-    if request.method != "POST":
-        raise SearchError("method_not_allowed", "send a query with POST")
-    query = parse(request.body)
-    with _turn():
-        return JsonResponse(running.answer(name, query))
+    """Answer one query on the gallery ``name``, and count it."""
+    started = time.perf_counter()
+    try:
+        answer = _answer(request, name)
+    except (SearchError, RequestDataTooBig, DatabaseError) as exc:
+        refusal = _as_refusal(exc)
+        counts.refused(_known(name), refusal.code)
+        return _refusal(refusal)
+    except Exception:
+        counts.refused(_known(name), "internal_error")
+        raise
+    counts.answered(name, answer["timings_ms"], time.perf_counter() - started)
+    return JsonResponse(answer)
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -74,6 +62,11 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse(answer, status=200 if ready else 503)
 
 
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Tell Prometheus what was counted."""
+    return HttpResponse(exposition(counts, running, preparation), content_type=CONTENT_TYPE)
+
+
 def unknown_address(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer for an address that is none."""
     return _refusal(SearchError("unknown_address", "there is nothing at this address"))
@@ -82,6 +75,29 @@ def unknown_address(request: HttpRequest, exception: Exception) -> JsonResponse:
 def internal_error(request: HttpRequest) -> JsonResponse:
     """Answer for a bug, which the log tells about."""
     return _refusal(SearchError("internal_error", "the search process failed; its log says why"))
+
+
+def _answer(request: HttpRequest, name: str) -> dict[str, Any]:
+    _require_secret(request)
+    if request.method != "POST":
+        raise SearchError("method_not_allowed", "send a query with POST")
+    query = parse(request.body)
+    with _turn(), counts.one_running():
+        return running.answer(name, query)
+
+
+def _as_refusal(exc: Exception) -> SearchError:
+    if isinstance(exc, SearchError):
+        return exc
+    if isinstance(exc, RequestDataTooBig):
+        return SearchError("body_too_large", "the body is too large")
+    log.error("the database does not answer", exc_info=exc)
+    return SearchError("database_unavailable", type(exc).__name__)
+
+
+def _known(name: str) -> str:
+    """Return the name of a gallery that exists, or nothing: callers must not make up series."""
+    return name if name in preparation.epochs() else ""
 
 
 def _require_secret(request: HttpRequest) -> None:

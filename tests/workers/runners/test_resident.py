@@ -111,6 +111,7 @@ def test_a_child_that_was_killed_is_replaced_by_the_next_request(resident):
 
     assert child.encode(samples.tolist()) == scores(samples).astype(np.float32).tobytes()
     assert process_of(child) != killed
+    assert child.restarts == 1
 
 
 def test_a_request_without_an_answer_ends_in_time_and_the_next_one_starts_anew(resident):

@@ -32,6 +32,7 @@ class Watched:
         self.may_go.set()
         self.closed = False
         self.warmed = 0
+        self.restarts = 0
 
     def run(self, inputs):
         self.working.set()
@@ -109,6 +110,16 @@ def test_an_encoder_that_was_ended_is_started_again_for_a_late_request(encoders,
     encoders.encode(two[0], SAMPLE)
 
     assert [one.closed for one in started] == [True, False]
+
+
+def test_restarts_of_encoders_that_were_ended_still_count(encoders, started, two):
+    for version in two:
+        encoders.warm(version)
+    started[0].restarts, started[1].restarts = 2, 1
+
+    encoders.keep_only({two[1].pk})
+
+    assert encoders.restarts() == 3
 
 
 def code_of(call, *arguments):
