@@ -6,16 +6,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeldSegment:
-    """One segment of a gallery: its id, the version that made its vectors, its live items."""
+    """One segment of a gallery: its id, the version that made its vectors, its live items.
+
+    Attributes:
+        twin_items: those that the version which is to make the queries has embedded as well.
+        returning_items: those that it would still embed afterwards, since their inputs are stored.
+    """
 
     segment: int
     producer: int
     live_items: int
+    twin_items: int = 0
+    returning_items: int = 0
 
 
 @dataclass(frozen=True)
 class SegmentPlan:
-    """Whether a segment stays searchable, by which version's queries, and the evidence for it."""
+    """Whether a segment stays searchable, by which version's queries, and the evidence for it.
+
+    Attributes:
+        twins: the queries meet what the version that makes them has embedded itself.
+        lost_items: live items that no query would reach.
+        returning_items: those of them that are found again once they are embedded.
+    """
 
     segment: int
     producer: int
@@ -23,6 +36,9 @@ class SegmentPlan:
     searchable: bool
     evidence: str
     queried_by: int
+    twins: bool
+    lost_items: int
+    returning_items: int
 
 
 @dataclass(frozen=True)
@@ -31,11 +47,13 @@ class CutoverPlan:
 
     Attributes:
         segments: one entry a segment, in the order given.
-        unsearchable_items: live items that no query would reach afterwards.
+        unsearchable_items: live items that no query would reach at once.
+        returning_items: those of them that would be embedded again and then found.
     """
 
     segments: tuple[SegmentPlan, ...]
     unsearchable_items: int
+    returning_items: int
 
     @property
     def covers_everything(self) -> bool:
@@ -59,23 +77,38 @@ def plan_cutover(
             of the calibration that makes its scores comparable.
 
     Returns:
-        The plan; a producer without evidence is never searchable.
+        The plan; a producer without evidence is searched only as far as there are twins.
     """
     planned = [_plan_segment(held, encoder, evidence, dual or {}) for held in segments]
-    lost = sum(p.live_items for p in planned if not p.searchable)
-    return CutoverPlan(tuple(planned), lost)
+    return CutoverPlan(
+        tuple(planned),
+        sum(plan.lost_items for plan in planned),
+        sum(plan.returning_items for plan in planned),
+    )
 
 
 def _plan_segment(
     held: HeldSegment, encoder: int, evidence: Mapping[int, str], dual: Mapping[int, str]
 ) -> SegmentPlan:
-    queried_by = encoder
+    queried_by, twins, lost, returning = encoder, False, 0, 0
     if held.producer == encoder:
         reference = "self"
     elif held.producer in dual:
         reference, queried_by = dual[held.producer], held.producer
+    elif held.producer in evidence:
+        reference = evidence[held.producer]
     else:
-        reference = evidence.get(held.producer, "")
+        twins = bool(held.twin_items or held.returning_items)
+        reference = "twins" if twins else ""
+        lost, returning = held.live_items - held.twin_items, held.returning_items
     return SegmentPlan(
-        held.segment, held.producer, held.live_items, bool(reference), reference, queried_by
+        segment=held.segment,
+        producer=held.producer,
+        live_items=held.live_items,
+        searchable=bool(reference),
+        evidence=reference,
+        queried_by=queried_by,
+        twins=twins,
+        lost_items=lost,
+        returning_items=returning,
     )
