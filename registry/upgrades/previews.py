@@ -20,13 +20,15 @@ class GalleryPreview:
     """What a promotion would mean for one gallery, and what going back from it would.
 
     ``rollback`` is None where there is no incumbent to go back to. ``returns_whole`` says whether
-    the incumbent would also find what the candidate writes meanwhile.
+    evidence lets the incumbent find what the candidate writes meanwhile as well;
+    ``probation_hours`` for how long it embeds that as well, where not.
     """
 
     gallery: Gallery
     cutover: CutoverPlan
     rollback: CutoverPlan | None
     returns_whole: bool
+    probation_hours: int
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,18 @@ def galleries_after(upgrade: Upgrade) -> list[GalleryPreview]:
     forth = covering_evidence(upgrade, situation)
     back = _evidence_of_incumbent(situation)
     previews = []
+    incumbent, returns_whole = situation.incumbent, upgrade.candidate.pk in back
+    is_embedded_twice = incumbent is not None and not incumbent.is_recorded and not returns_whole
     for gallery in Gallery.objects.filter(alias=upgrade.alias_id).order_by("pk"):
-        rollback = plan_for(gallery, situation.incumbent, back) if situation.incumbent else None
+        rollback = plan_for(gallery, incumbent, back) if incumbent else None
+        twice = is_embedded_twice and not gallery.is_attached
         previews.append(
             GalleryPreview(
                 gallery,
                 plan_for(gallery, upgrade.candidate, forth),
                 rollback,
-                upgrade.candidate.pk in back,
+                returns_whole,
+                gallery.probation_hours if twice else 0,
             )
         )
     return previews

@@ -8,13 +8,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from compat.calibration import Calibration
-from compat.plan import CutoverPlan, HeldSegment, SegmentPlan, plan_cutover
+from compat.plan import CutoverPlan, SegmentPlan, plan_cutover
 from registry.catalog.models import ModelVersion
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError
 from registry.core.leases import WorkState
 from registry.galleries.models import Cutover, Gallery, Segment, View, ViewSegment
+from registry.galleries.notices import announce_cutover
 from registry.galleries.services.steer_backfill import supersede_backfill
+from registry.galleries.services.twins import held_segments, twin_what_is_missing
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,19 @@ Dual = Mapping[int, OwnQuery]
 
 
 def plan_for(
-    gallery: Gallery, encoder: ModelVersion, evidence: Mapping[int, str], dual: Dual | None = None
+    gallery: Gallery,
+    encoder: ModelVersion,
+    evidence: Mapping[int, str],
+    dual: Dual | None = None,
+    *,
+    returning: bool = False,
 ) -> CutoverPlan:
-    """Plan which segments ``encoder`` may query; reads one row a segment, no item."""
-    held = gallery.segments.filter(live_items__gt=0).order_by("number")
-    segments = [HeldSegment(s.pk, s.producer_id, s.live_items) for s in held]
+    """Plan which segments ``encoder`` may query; reads rows of segments and twins, no live item.
+
+    Args:
+        returning: ``encoder`` is to embed afterwards what is neither covered nor a twin.
+    """
+    segments = held_segments(gallery, encoder, returning=returning)
     references = {producer: own.reference for producer, own in (dual or {}).items()}
     return plan_cutover(segments, encoder.pk, evidence, references)
 
@@ -54,6 +64,7 @@ def cut_over(
     evidence: Mapping[int, str],
     alias_epoch: int,
     dual: Dual | None = None,
+    returning: bool = False,
 ) -> Cutover:
     """Switch the gallery to ``encoder``: seal the insert segment, open one, move the pointer.
 
@@ -61,6 +72,7 @@ def cut_over(
 
     Args:
         evidence: for each covered producer (its id), the reference of what covers it.
+        returning: have ``encoder`` embed what it would not find otherwise, as far as inputs go.
     """
     supersede_backfill(gallery)
     sealed = gallery.segments.filter(state=Segment.State.INSERT).first()
@@ -73,7 +85,12 @@ def cut_over(
         if has_rows:
             send_on_commit(TaskName.SEAL_SEGMENT, sealed.pk)
     return open_view(
-        gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch, dual=dual
+        gallery,
+        encoder=encoder,
+        evidence=evidence,
+        alias_epoch=alias_epoch,
+        dual=dual,
+        returning=returning,
     )
 
 
@@ -84,13 +101,14 @@ def open_view(
     evidence: Mapping[int, str],
     alias_epoch: int,
     dual: Dual | None = None,
+    returning: bool = False,
 ) -> Cutover:
     """Write a new view with an empty insert segment and point the gallery at it.
 
     Raises:
         ConflictError: the live pointer has moved meanwhile.
     """
-    plan, dual = plan_for(gallery, encoder, evidence, dual), dual or {}
+    plan, dual = plan_for(gallery, encoder, evidence, dual, returning=returning), dual or {}
     output = encoder.manifest["output"]
     number = gallery.segments.count() + 1
     insert = Segment.objects.create(
@@ -114,6 +132,7 @@ def open_view(
             segment_id=planned.segment,
             encoder_id=planned.queried_by,
             searchable=planned.searchable,
+            twins=planned.twins,
             evidence=planned.evidence,
             calibration=_calibration(planned, encoder, dual),
         )
@@ -134,7 +153,11 @@ def open_view(
     pointer = Gallery.objects.filter(pk=gallery.pk, epoch=epoch, live_view=from_view)
     if pointer.update(epoch=epoch + 1, live_view=view) != 1:
         raise ConflictError(f"{gallery} has been cut over meanwhile", code="epoch_moved")
+    announce_cutover()
     gallery.epoch, gallery.live_view = epoch + 1, view
+    if returning:
+        by_twins = [planned.segment for planned in plan.segments if planned.twins]
+        twin_what_is_missing(gallery, encoder, by_twins)
     return Cutover.objects.create(
         gallery=gallery,
         epoch=gallery.epoch,

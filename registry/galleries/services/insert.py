@@ -20,6 +20,7 @@ from registry.core.errors import ConflictError, DuplicateError, InvalidInputErro
 from registry.core.store import Store
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment
 from registry.galleries.services.holding import require_vectors_here
+from registry.galleries.services.twins import twin_on_probation
 
 ROWS_AT_ONCE = 2000
 """Rows in one INSERT statement (chosen; SQLite bounds the number of parameters)."""
@@ -138,6 +139,7 @@ def record_inserted(*, job: InsertJob, chunk_digest: str, ids: Sequence[str]) ->
             return False
         batch = InsertBatch.objects.select_related("gallery").get(pk=job.claim.pk)
         _add_rows(batch, job.epoch, job.segment_id, chunk_digest, ids)
+        twin_on_probation(batch)
         record(
             actor="worker",
             action="gallery.inserted",

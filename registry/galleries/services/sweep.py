@@ -6,20 +6,24 @@ from registry.core import leases
 from registry.core.data import segment_folders
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.store import Store
-from registry.galleries.models import Backfill, InsertBatch, Segment
+from registry.galleries.models import Backfill, InsertBatch, Segment, Twin
 from registry.galleries.services import seal
 from registry.galleries.services.backfill_steps import DUE
+from registry.galleries.services.twins import discard_past_probation
 
 
 def sweep() -> int:
     """Resend what nobody holds; return how many were resent."""
     leases.give_up_lost(InsertBatch)
     leases.give_up_lost(Segment)
+    leases.give_up_lost(Twin)
     leases.give_up_lost(Backfill, Q(state="running"), state=Backfill.State.PAUSED)
     seal.queue_grown()
+    discard_past_probation()
     sent = 0
     for name, ids in (
         (TaskName.INSERT_ITEMS, leases.waiting(InsertBatch.objects.all())),
+        (TaskName.EMBED_TWIN, leases.waiting(Twin.objects.all())),
         (TaskName.SEAL_SEGMENT, leases.waiting(Segment.objects.all())),
         (TaskName.BACKFILL, leases.waiting(Backfill.objects.filter(DUE))),
     ):

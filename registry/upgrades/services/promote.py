@@ -14,9 +14,12 @@ from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import GateNotPassedError, UnknownObjectError, noting_refusal
 from registry.galleries.models import Cutover, Gallery
 from registry.galleries.services.cutover import Dual, cut_over, plan_for
+from registry.galleries.services.twins import begin_probation, end_probation
+from registry.galleries.services.drift_alarm import require_no_drift
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import is_stale
+from registry.upgrades.services.coverage import stored_evidence
 from registry.upgrades.services.decide import require_approvals
 from registry.upgrades.services.dual_query import own_queries
 from registry.upgrades.services.situation import Situation, situation_of
@@ -52,7 +55,8 @@ def promote(
         UnknownObjectError: there is no such upgrade.
         IllegalTransitionError: it is not judged.
         GateNotPassedError: its verdict is not a pass (``gate_not_passed``), is stale
-            (``verdict_stale``), or leaves vectors uncovered (``gallery_not_covered``).
+            (``verdict_stale``), or leaves vectors uncovered (``gallery_not_covered``); or the
+            vectors of a gallery seem to be of another encoder (``gallery_drifted``).
     """
     if dry_run:
         with transaction.atomic():
@@ -76,6 +80,7 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str, dual_query: bool
     state = next_state(State(upgrade.state), "promote")
     situation = situation_of(upgrade)
     _require_pass(upgrade, situation, dual_query)
+    require_no_drift(galleries)
     evidence = covering_evidence(upgrade, situation)
     dual = (
         own_queries(situation.pins, upgrade.candidate, situation.producers) if dual_query else None
@@ -91,6 +96,7 @@ def _promote(upgrade_id: int, actor: AbstractUser, reason: str, dual_query: bool
     cutovers = [
         _cut_over(gallery, upgrade.candidate, evidence, dual, move.epoch) for gallery in galleries
     ]
+    _begin_probations(galleries, upgrade.candidate, situation)
     _replace_former(upgrade)
     upgrade.state, upgrade.changed_at = state, timezone.now()
     upgrade.save(update_fields=["state", "changed_at"])
@@ -178,6 +184,21 @@ def _cut_over(
     return cut_over(
         gallery=gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch, dual=dual
     )
+
+
+def _begin_probations(
+    galleries: list[Gallery], candidate: ModelVersion, situation: Situation
+) -> None:
+    """Have the former encoder embed new items as well, unless it may query the candidate's."""
+    former = situation.incumbent
+    if former is None or candidate.pk in stored_evidence(
+        situation.policy, situation.pins, former, [candidate]
+    ):
+        for gallery in galleries:
+            end_probation(gallery)
+        return
+    for gallery in galleries:
+        begin_probation(gallery, former)
 
 
 def _replace_former(upgrade: Upgrade) -> None:

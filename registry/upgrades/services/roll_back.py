@@ -12,6 +12,7 @@ from registry.catalog.services.move_alias import move_alias
 from registry.core.errors import ConflictError, GateNotPassedError, noting_refusal
 from registry.galleries.models import Gallery
 from registry.galleries.services.cutover import Dual, cut_over, plan_for
+from registry.galleries.services.twins import end_probation
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.coverage import stored_evidence
 from registry.upgrades.services.dual_query import own_queries
@@ -29,8 +30,13 @@ class RollbackPlan:
 
     @property
     def unsearchable_items(self) -> int:
-        """Items, over all galleries, that no query would reach afterwards."""
+        """Items, over all galleries, that no query would reach at once."""
         return sum(plan.unsearchable_items for _, plan in self.galleries)
+
+    @property
+    def returning_items(self) -> int:
+        """Those of them that ``target`` would embed afterwards, in the background."""
+        return sum(plan.returning_items for _, plan in self.galleries)
 
 
 def plan_rollback(*, alias: Alias, target: ModelVersion, dual_query: bool = False) -> RollbackPlan:
@@ -42,7 +48,8 @@ def plan_rollback(*, alias: Alias, target: ModelVersion, dual_query: bool = Fals
     upgrade = _promoted_before(alias, target)
     evidence, dual = _support(upgrade, dual_query)
     galleries = Gallery.objects.filter(alias=alias).order_by("pk")
-    return RollbackPlan(target, tuple((g, plan_for(g, target, evidence, dual)) for g in galleries))
+    plans = ((g, plan_for(g, target, evidence, dual, returning=True)) for g in galleries)
+    return RollbackPlan(target, tuple(plans))
 
 
 def roll_back(
@@ -57,9 +64,10 @@ def roll_back(
 ) -> Promotion:
     """Let ``alias`` name ``target`` again and cut its galleries over, in one transaction.
 
-    Where stored evidence does not cover the vectors that were written since, the caller confirms
-    the exact number of items that become unsearchable, or lets each version query its own vectors
-    (``dual_query``).
+    What was written since is found where stored evidence covers it or ``target`` has embedded it as
+    well, during the probation. Of the rest the caller confirms the exact number; what has stored
+    inputs is embedded by ``target`` from now on, in the background. Or each version goes on to
+    query its own vectors (``dual_query``).
 
     Args:
         agent: what acts on the actor's behalf, as the ledger shows it.
@@ -104,9 +112,18 @@ def _roll_back(
         evidence=f"verdict:{upgrade.verdict_id}",
     )
     cutovers = [
-        cut_over(gallery=g, encoder=target, evidence=evidence, alias_epoch=move.epoch, dual=dual)
-        for g in galleries
+        cut_over(
+            gallery=gallery,
+            encoder=target,
+            evidence=evidence,
+            alias_epoch=move.epoch,
+            dual=dual,
+            returning=True,
+        )
+        for gallery in galleries
     ]
+    for gallery in galleries:
+        end_probation(gallery)
     _swap_states(alias, upgrade)
     note_move("upgrade.roll_back", upgrade, move, cutovers, actor, dual_query, agent)
     return Promotion(upgrade, move, tuple(cutovers))
