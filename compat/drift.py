@@ -1,4 +1,4 @@
-"""What drift of stored vectors is called, and how much of it is none; ``metrics.drift`` measures."""
+"""The vocabulary of drift: what it is called and how much of it is none."""
 
 from enum import StrEnum
 

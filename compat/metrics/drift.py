@@ -79,6 +79,9 @@ def assess_drift(found: NDArray[np.float64], tolerance: float) -> Drift:
         found: (N,) drifts, NaN where undefined, N >= 1.
         tolerance: the greatest drift that counts as the same vector.
 
+    Returns:
+        What they say; ``worst`` is in [0, 2], None where no drift is defined.
+
     Raises:
         ShapeError: no canary at all.
 
@@ -109,6 +112,9 @@ def explained(
         found: (N,) drifts from the version that is claimed.
         others: for each other version, (N,) drifts from it; None where it could not be tried.
         tolerance: the same as for the claim.
+
+    Returns:
+        As many numbers as ``others``, from 0 to the canaries that differ; None where not tried.
 
     Raises:
         ShapeError: another number of canaries.

@@ -10,6 +10,8 @@ from registry.api.incoming import sweep as sweep_uploads
 from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
 from registry.evaluation.services.sweep import sweep as sweep_evaluation
+from registry.galleries.services.check_canaries import sweep as sweep_checks_of_canaries
+from registry.galleries.services.hand_in_canaries import sweep as sweep_canaries
 from registry.galleries.services.sweep import discard_drafts
 from registry.galleries.services.sweep import sweep as sweep_galleries
 from registry.notify.services.sweep import sweep as sweep_notify
@@ -34,6 +36,9 @@ def sweep() -> None:
         sweep_adapters()
         expire_untouched()
         sweep_schedules()
+    with transaction.atomic():  # locks galleries, so it holds nothing that comes after them
+        sweep_canaries()
+        sweep_checks_of_canaries()
     advance_all()
     sweep_uploads(timezone.now())
     long_ago = time.time() - UPLOAD_KEPT_S
