@@ -98,6 +98,11 @@ X_FRAME_OPTIONS = "DENY"
 # Data
 DATABASES = {"default": env.database("DATABASE_URL", REGISTRY_DATA_DIR / "registry.sqlite3")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False
+VECTORS_URL = env.text("VECTORS_URL", "")
+if VECTORS_URL:  # galleries may keep their vectors in PostgreSQL, in a database of its own
+    DATABASES["vectors"] = env.vectors_database("VECTORS_URL", other_than=DATABASES["default"])
+    DATABASE_ROUTERS = ["workers.engines.vectors.router.VectorsRouter"]
+    INSTALLED_APPS.append("workers.engines.vectors")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 4 << 30, minimum=1)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
@@ -132,6 +137,7 @@ COMPUTE_DEVICE = env.text("COMPUTE_DEVICE", "auto")
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "registry-files://")
 LEASE_S = env.integer("LEASE_S", 60, minimum=1)
 SWEEP_EVERY_S = env.integer("SWEEP_EVERY_S", 20, minimum=1)
+CANARY_CHECK_EVERY_S = env.integer("CANARY_CHECK_EVERY_S", 24 * 3600)
 
 # Webhooks: whether they may go over http and to private, loopback and carrier-grade addresses.
 WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", False)
@@ -166,6 +172,9 @@ SPECTACULAR_SETTINGS = {
             *("rejected", "refused", "superseded"),
         ],
         "WorkStateEnum": ["queued", "running", "done", "failed"],
+        "ScheduleStateEnum": ["open", "done", "refused", "expired", "cancelled"],
+        "SafeguardStateEnum": ["armed", "refused", "rolled_back", "idle"],
+        "ReactionEnum": ["rolled_back", "refused", "none"],
         "BackfillStateEnum": ["running", "paused", "stopped", "done", "superseded"],
         "StepStateEnum": ["missing", "queued", "running", "done", "failed"],
     },

@@ -1,7 +1,9 @@
 """Sets the environment of a test session before Django reads its settings.
 
 pytest loads it by name (``-p tests.plugin``), since pytest-django imports the settings before any
-conftest. The database server itself starts with the first test that needs it.
+conftest. The database server itself starts with the first test that needs it. Each worker of
+pytest-xdist is a session of its own, with its own folders and servers: it gets none of the
+controller's options before its settings are read, so it finds this plugin by its environment.
 """
 
 import os
@@ -28,7 +30,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     early_config.add_cleanup(lambda: shutil.rmtree(postgres_folder, ignore_errors=True))
     os.environ.update(
         dict.fromkeys(ONE_THREAD, "1"),
+        PYTEST_PLUGINS=__name__,
         DATABASE_URL=servers.postgres_url(postgres_folder, "registry"),
+        VECTORS_URL=servers.postgres_url(postgres_folder, "vectors"),
         CELERY_BROKER_URL="memory://",
         REGISTRY_DATA_DIR=str(data_folder),
         SECRET_KEY="only for tests: a key of fifty characters or more, please",

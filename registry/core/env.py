@@ -66,3 +66,16 @@ def database(name: str, default_file: Path) -> dict[str, Any]:
             "CONN_HEALTH_CHECKS": True,
         }
     raise ImproperlyConfigured(f"{name} must start with sqlite:/// or postgres://")
+
+
+def vectors_database(name: str, other_than: dict[str, Any]) -> dict[str, Any]:
+    """Return Django's settings for a PostgreSQL that nothing else is in.
+
+    Who asks it does not wait long for a host that is not there.
+    """
+    found = database(name, Path())
+    if found["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(f"{name} must start with postgres://")
+    if all(found[key] == other_than.get(key) for key in ("NAME", "HOST", "PORT")):
+        raise ImproperlyConfigured(f"{name} must name another database than DATABASE_URL")
+    return found | {"OPTIONS": {"connect_timeout": 5}, "TEST": {"DEPENDENCIES": []}}

@@ -5,12 +5,15 @@ under what only servers and files can promise.
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import django
 import numpy as np
+from django.apps import apps
 
 from workers.engines.engine import Engine
 from workers.engines.memory import MemoryAdapter
@@ -25,13 +28,23 @@ def memory(place: str) -> Adapter:
     return MemoryAdapter()
 
 
-OPENERS: dict[str, Callable[[str], Adapter]] = {"memory": memory}
+def pgvector(place: str) -> Adapter:
+    """Open the database of vectors: this process's own, or the one at ``place`` elsewhere."""
+    if not apps.ready:
+        os.environ.update(DJANGO_SETTINGS_MODULE="registry.settings", VECTORS_URL=place)
+        django.setup()
+    from workers.engines.pgvector import PgvectorAdapter
+
+    return PgvectorAdapter()
+
+
+OPENERS: dict[str, Callable[[str], Adapter]] = {"memory": memory, "pgvector": pgvector}
 """By name: what opens an engine whose data are at a place (a folder, an address)."""
 
-DURABLE: list[str] = []
+DURABLE = ["pgvector"]
 """Those that keep what they acknowledged when their process ends."""
 
-SHARED: list[str] = []
+SHARED = ["pgvector"]
 """Those that several processes may have open at once."""
 
 

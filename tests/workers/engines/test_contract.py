@@ -502,7 +502,7 @@ class TestSideBySide:
         writers = [found(engine, name, [1, 0], 100, where={"by": by}) for by in ("up", "down")]
         assert sorted(sum(writers, [])) == list(range(70))
 
-    @pytest.mark.parametrize("kind", SHARED, indirect=True)
+    @pytest.mark.engines(SHARED)
     def test_processes_that_write_the_same_rows_leave_each_row_once(self, kind, engine, name):
         filled(engine, name, f32([]))
         orders = ([0, 10, 20, 30], [30, 20, 10, 0])
@@ -512,7 +512,7 @@ class TestSideBySide:
         assert [self.answer(process) for process in writing] == ["written"] * 2
         self.assert_whole(engine, name, 50)
 
-    @pytest.mark.parametrize("kind", DURABLE, indirect=True)
+    @pytest.mark.engines(DURABLE)
     def test_what_was_acknowledged_is_there_after_a_restart(self, kind, engine, name):
         filled(engine, name, f32([[1, 0], [2, 0], [3, 0]]), [{"a": 1}, {"a": 1}, {"a": 2}])
         engine.upsert(name, ids(1), f32([[8, 0]]), space=SPACE, metadata=[{"a": 1}])
