@@ -314,6 +314,36 @@ def stored_inputs(encoder_id: int, item_ids: Sequence[int]) -> list[StoredInput]
     return [by_id[pk] for pk in item_ids if pk in by_id]
 
 
+def input_of(item_id: int) -> tuple[str, int] | None:
+    """Return the upload and the row that hold the input of an item; None for a bare vector."""
+    found = _places_of_inputs(Item.objects.filter(pk=item_id))
+    return next((place for _, place in found if place), None)
+
+
+def inputs_by_upload(
+    gallery_id: int, external_ids: Sequence[str]
+) -> list[tuple[str, dict[str, int]]]:
+    """Return the rows of live items by upload and id, the upload of most items first."""
+    items = Item.objects.filter(
+        gallery=gallery_id, external_id__in=external_ids, removed_at_revision=None
+    )
+    by_upload: dict[str, dict[str, int]] = {}
+    for external_id, place in _places_of_inputs(items):
+        if place is not None:
+            by_upload.setdefault(place[0], {})[external_id] = place[1]
+    return sorted(by_upload.items(), key=lambda held: (-len(held[1]), held[0]))
+
+
+def _places_of_inputs(items: QuerySet[Item]) -> list[tuple[str, tuple[str, int] | None]]:
+    rows = items.values_list(
+        "external_id", "batch__upload", "row", "input_batch__upload", "input_row"
+    )
+    return [
+        (external_id, (source, at) if source else (upload, row) if upload else None)
+        for external_id, upload, row, source, at in rows
+    ]
+
+
 def backfills_of(gallery: Gallery) -> QuerySet[Backfill]:
     """Return the backfills of a gallery, newest first."""
     return gallery.backfills.select_related("gallery", "encoder__model", "created_by")

@@ -6,6 +6,7 @@ Beside what the live views name these are the encoders that a promotion or a rol
 import logging
 import threading
 import time
+from collections.abc import Iterable
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
@@ -25,6 +26,9 @@ RETRY_AFTER_S = 30.0
 CANDIDATES = 2
 """Candidates of one alias that are kept warm, beside the former encoder (chosen: each takes the
 memory of one child)."""
+
+KEPT_S = 120.0
+"""How long an encoder that only a preview asked stays warm (chosen)."""
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,7 @@ class Preparation:
         self._kept: set[int] = set()
         self._warmed: set[int] = set()
         self._cold_until: dict[int, float] = {}
+        self._kept_until: dict[int, float] = {}
 
     def start(self) -> None:
         """Look again and again, in a thread of its own."""
@@ -79,6 +84,11 @@ class Preparation:
     def seconds_since_look(self) -> float:
         """Return the time since a look came to its end, or since the start."""
         return time.monotonic() - self._looked_at
+
+    def keep(self, version_ids: Iterable[int]) -> None:
+        """Do not end these encoders for a while: a preview used them and may soon again."""
+        until = time.monotonic() + KEPT_S
+        self._kept_until |= dict.fromkeys(version_ids, until)
 
     def _follow(self) -> None:
         while True:
@@ -133,7 +143,8 @@ class Preparation:
 
         One look may fall between the promotion of a candidate and the view that it is live in.
         """
-        wanted = expected.union(*(view.encoders for view in self._views.values()))
+        asked = {pk for pk, until in self._kept_until.copy().items() if until > time.monotonic()}
+        wanted = expected.union(asked, *(view.encoders for view in self._views.values()))
         kept = wanted | self._wanted
         if kept != self._kept:
             self._search.encoders.keep_only(kept)

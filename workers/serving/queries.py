@@ -41,10 +41,19 @@ def parse(body: bytes) -> Query:
         SearchError: ``invalid_json``, ``invalid_query``, ``invalid_k``, ``input_shape``,
             ``not_finite``.
     """
+    return query_of(json_of(body))
+
+
+def json_of(body: bytes) -> Any:
+    """Return what a body says, or raise ``invalid_json``."""
     try:
-        asked = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise SearchError("invalid_json", f"the body is no JSON: {exc}") from None
+
+
+def query_of(asked: Any) -> Query:
+    """Return the query that an object asks for; raises what ``parse`` does but for its form."""
     kind = _kind(asked)
     k = asked.get("k", DEFAULT_K)
     if type(k) is not int or not 1 <= k <= LARGEST_K:

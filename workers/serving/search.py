@@ -92,16 +92,16 @@ class Search:
             view = self.resolved(gallery)
             watch.lap("resolve")
             try:
-                answer = self._answer(view, query, watch)
+                answer = self.under(view, query, watch)
             except SearchError:
-                if not tries_left or self._stands(view):
+                if not tries_left or self.stands(view):
                     raise
             else:
-                if not tries_left or self._stands(view):
+                if not tries_left or self.stands(view):
                     break
         return answer
 
-    def _stands(self, view: LiveView) -> bool:
+    def stands(self, view: LiveView) -> bool:
         """Whether no item can have left a segment of ``view`` since it was resolved.
 
         The last segment takes inserts: items come to it, and what leaves it was removed.
@@ -113,7 +113,8 @@ class Search:
         now = {segment_id: revision for segment_id, revision, *_ in segments}
         return all(now.get(held.segment_id) == held.revision for held in older)
 
-    def _answer(self, view: LiveView, query: Query, watch: Stopwatch) -> dict[str, Any]:
+    def under(self, view: LiveView, query: Query, watch: Stopwatch) -> dict[str, Any]:
+        """Return the answer to ``query`` under one view, whether or not it is live."""
         probes = self._probes(view, query)
         watch.lap("encode")
         searched, skipped = allotted(view, probes)

@@ -1,23 +1,24 @@
-"""The endpoints: search, for who knows the secret; health and metrics, for anybody."""
+"""The endpoints: search, for who knows the secret; health and metrics, for anybody.
 
-import logging
+Previews are in ``preview_views``.
+"""
+
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.crypto import constant_time_compare
 
 from workers.serving.encoders import Encoders
 from workers.serving.errors import SearchError
 from workers.serving.metrics import CONTENT_TYPE, Counts, exposition
 from workers.serving.preparation import Preparation
 from workers.serving.queries import parse
+from workers.serving.refusals import as_refusal, refusal_of, require_secret
 from workers.serving.search import Search
 from workers.serving.segments import Segments
 
@@ -26,8 +27,6 @@ SEARCHES_AT_ONCE = 8
 
 PATIENCE_S = 0.5
 """How long a search waits for its turn before it is told that the process is busy."""
-
-log = logging.getLogger(__name__)
 
 running = Search(Segments(), Encoders())
 preparation = Preparation(running)
@@ -41,9 +40,9 @@ def search(request: HttpRequest, name: str) -> JsonResponse:
     try:
         answer = _answer(request, name)
     except (SearchError, RequestDataTooBig, DatabaseError) as exc:
-        refusal = _as_refusal(exc)
+        refusal = as_refusal(exc)
         counts.refused(_known(name), refusal.code)
-        return _refusal(refusal)
+        return refusal_of(refusal)
     except Exception:
         counts.refused(_known(name), "internal_error")
         raise
@@ -69,16 +68,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 def unknown_address(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Answer for an address that is none."""
-    return _refusal(SearchError("unknown_address", "there is nothing at this address"))
+    return refusal_of(SearchError("unknown_address", "there is nothing at this address"))
 
 
 def internal_error(request: HttpRequest) -> JsonResponse:
     """Answer for a bug, which the log tells about."""
-    return _refusal(SearchError("internal_error", "the search process failed; its log says why"))
+    return refusal_of(SearchError("internal_error", "the search process failed; its log says why"))
 
 
 def _answer(request: HttpRequest, name: str) -> dict[str, Any]:
-    _require_secret(request)
+    require_secret(request)
     if request.method != "POST":
         raise SearchError("method_not_allowed", "send a query with POST")
     query = parse(request.body)
@@ -86,24 +85,9 @@ def _answer(request: HttpRequest, name: str) -> dict[str, Any]:
         return running.answer(name, query)
 
 
-def _as_refusal(exc: Exception) -> SearchError:
-    if isinstance(exc, SearchError):
-        return exc
-    if isinstance(exc, RequestDataTooBig):
-        return SearchError("body_too_large", "the body is too large")
-    log.error("the database does not answer", exc_info=exc)
-    return SearchError("database_unavailable", type(exc).__name__)
-
-
 def _known(name: str) -> str:
     """Return the name of a gallery that exists, or nothing: callers must not make up series."""
     return name if name in preparation.epochs() else ""
-
-
-def _require_secret(request: HttpRequest) -> None:
-    given = request.headers.get("Authorization", "")
-    if not constant_time_compare(given, f"Bearer {settings.SEARCH_SECRET}"):
-        raise SearchError("unauthenticated", "the shared secret is missing or wrong")
 
 
 @contextmanager
@@ -114,7 +98,3 @@ def _turn() -> Iterator[None]:
         yield
     finally:
         turns.release()
-
-
-def _refusal(exc: SearchError) -> JsonResponse:
-    return JsonResponse({"code": exc.code, "detail": exc.detail}, status=exc.status)
