@@ -10,6 +10,7 @@ class Scope(models.TextChoices):
     READ = "read"
     WRITE = "write"
     PROMOTE = "promote"
+    SIGNAL = "signal"
 
 
 class Token(models.Model):

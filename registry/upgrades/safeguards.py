@@ -3,16 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.catalog.models import Alias, AliasMove
-from registry.core.errors import RegistryError
 from registry.upgrades.models import Safeguard, Signal
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback
 
 Reaction = Signal.Reaction
+
+STATES = ("armed", "refused", "rolled_back", "idle")
+"""Where a safeguard may stand; ``idle`` waits for the next promotion."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,7 @@ class Guarded:
 
     @property
     def state(self) -> str:
-        """``armed``, ``refused`` (for this promotion), ``rolled_back`` (since then none), or idle.
-
-        ``idle`` waits for the next promotion.
-        """
+        """One of ``STATES``; a refusal and a rollback stand until the next promotion."""
         refused = self.last is not None and self.last.reaction == Reaction.REFUSED
         if self.move is not None and refused and self.last.epoch == self.move.epoch:
             return "refused"
@@ -72,18 +72,28 @@ def armed_until(safeguard: Safeguard, move: AliasMove) -> datetime:
     return move.at + timedelta(hours=safeguard.armed_hours)
 
 
-def way_back(safeguard: Safeguard, alias: Alias, move: AliasMove) -> tuple[RollbackPlan, bool]:
-    """Return what undoing a promotion means by a safeguard, and whether by a dual query.
+class WaysBack:
+    """What undoing a promotion would mean: planned once, however many safeguards ask."""
 
-    A dual query is taken only where it is allowed and items would be found no longer without it.
+    def __init__(self, alias: Alias, move: AliasMove) -> None:
+        self._alias, self._move = alias, move
 
-    Raises:
-        ConflictError: the alias names the former version now.
-    """
-    plan = plan_rollback(alias=alias, target=move.from_version)
-    if not plan.unsearchable_items or not safeguard.dual_query:
-        return plan, False
-    return plan_rollback(alias=alias, target=move.from_version, dual_query=True), True
+    @cached_property
+    def _plain(self) -> RollbackPlan:
+        return plan_rollback(alias=self._alias, target=self._move.from_version)
+
+    @cached_property
+    def _dual(self) -> RollbackPlan:
+        return plan_rollback(alias=self._alias, target=self._move.from_version, dual_query=True)
+
+    def by(self, safeguard: Safeguard) -> tuple[RollbackPlan, bool]:
+        """Return the plan by the terms of a safeguard, and whether it takes a dual query.
+
+        That is taken only where it is allowed and items would be found no longer without it.
+        """
+        if not self._plain.unsearchable_items or not safeguard.dual_query:
+            return self._plain, False
+        return self._dual, True
 
 
 def live_safeguards(alias: Alias) -> QuerySet[Safeguard]:
@@ -95,8 +105,17 @@ def live_safeguards(alias: Alias) -> QuerySet[Safeguard]:
 
 def guarded(alias: Alias, safeguards: Iterable[Safeguard]) -> list[Guarded]:
     """Return each safeguard of one alias with what it watches over."""
+    safeguards = list(safeguards)
     move = promotion_at(alias.pk, alias.epoch)
-    return [_guarded(alias, one, move) for one in safeguards]
+    acted = Signal.objects.filter(safeguard__in=safeguards).exclude(reaction=Reaction.NONE)
+    last = {one.safeguard_id: one for one in acted.select_related("move").order_by("pk")}
+    if move is None:
+        return [Guarded(one, None, None, None, False, last.get(one.pk)) for one in safeguards]
+    ways = WaysBack(alias, move)
+    return [
+        Guarded(one, move, armed_until(one, move), *ways.by(one), last.get(one.pk))
+        for one in safeguards
+    ]
 
 
 def signals_of(alias: Alias) -> QuerySet[Signal]:
@@ -108,16 +127,3 @@ def signals_of(alias: Alias) -> QuerySet[Signal]:
         .filter(alias=alias)
         .order_by("-pk")
     )
-
-
-def _guarded(alias: Alias, safeguard: Safeguard, move: AliasMove | None) -> Guarded:
-    acted = safeguard.signals.exclude(reaction=Reaction.NONE).select_related("move")
-    last = acted.order_by("-pk").first()
-    if move is None:
-        return Guarded(safeguard, None, None, None, False, last)
-    until = armed_until(safeguard, move)
-    try:
-        plan, dual = way_back(safeguard, alias, move)
-    except RegistryError:
-        plan, dual = None, False
-    return Guarded(safeguard, move, until, plan, dual, last)

@@ -12,6 +12,7 @@ from registry.upgrades.models import (
     EvaluationPin,
     PolicyChoice,
     PolicyRevision,
+    ScheduledPromotion,
     Upgrade,
     Waiver,
 )
@@ -150,4 +151,19 @@ def check_numbered(check_id: int) -> Check:
     found = checks().filter(pk=check_id).first()
     if found is None:
         raise UnknownObjectError(f"no check {check_id}", code="unknown_check")
+    return found
+
+
+def schedules() -> QuerySet[ScheduledPromotion]:
+    """Return schedules with what is shown of them, newest first."""
+    return ScheduledPromotion.objects.select_related(
+        "upgrade__alias__model", "upgrade__candidate__model", "created_by", "move"
+    ).order_by("-pk")
+
+
+def schedule_numbered(schedule_id: int) -> ScheduledPromotion:
+    """Return a schedule, or raise UnknownObjectError."""
+    found = schedules().filter(pk=schedule_id).first()
+    if found is None:
+        raise UnknownObjectError(f"no schedule {schedule_id}", code="unknown_schedule")
     return found

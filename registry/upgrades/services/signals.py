@@ -11,7 +11,7 @@ from registry.catalog.models import Alias, AliasMove
 from registry.core.errors import GateNotPassedError, InvalidInputError, RegistryError
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Safeguard, Signal
-from registry.upgrades.safeguards import Reaction, armed_until, promotion_at, way_back
+from registry.upgrades.safeguards import Reaction, WaysBack, armed_until, promotion_at
 from registry.upgrades.services.promote import Promotion, lock
 from registry.upgrades.services.roll_back import roll_back
 from registry.upgrades.services.safeguards import declared
@@ -127,7 +127,7 @@ def _react(said: Signal, move: AliasMove) -> None:
 
 def _roll_back(said: Signal, alias: Alias, move: AliasMove) -> Promotion:
     safeguard = said.safeguard
-    plan, dual_query = way_back(safeguard, alias, move)
+    plan, dual_query = WaysBack(alias, move).by(safeguard)
     allowed = safeguard.at_most_unsearchable
     if plan.unsearchable_items > allowed:
         raise GateNotPassedError(

@@ -22,6 +22,7 @@ MOVING = (
     *("/promote", "/rollback", "/policy", "/pins", "/pins/nothing"),
     *("/approve", "/reject", "/grant", "/approvals"),
     *("policies/everything/nothing", "policies/groups/nothing/nothing", "/group"),
+    *("/schedule", "/cancel", "/safeguards/nothing"),
 )
 """Whoever may move what serves, or what guards it, or decides on it."""
 
@@ -39,6 +40,8 @@ def needed(method: str, path: str) -> str | None:
     """Return the scope that an operation should need, by rules of its own."""
     if path in PUBLIC:
         return None
+    if (method, path) == ("POST", "models/nothing/aliases/nothing/signals"):
+        return Scope.SIGNAL
     if method == "GET" or path.endswith(READING_POSTS):
         return Scope.READ
     return Scope.PROMOTE if path.endswith(MOVING) else Scope.WRITE
