@@ -37,9 +37,25 @@ def search(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
         UnavailableError: it does not answer in time, or not as it should (``search_unavailable``).
     """
     require_vectors_here(gallery)
+    return _ask(f"galleries/{gallery.name}/search", body)
+
+
+def preview(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
+    """Answer a query by the live view and as if an upgrade were promoted; raises as ``search``."""
+    require_vectors_here(gallery)
+    return _ask(f"preview/galleries/{gallery.name}", body)
+
+
+def preview_samples(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
+    """Preview several queries of an evaluation set; raises as ``search``."""
+    require_vectors_here(gallery)
+    return _ask(f"preview/galleries/{gallery.name}/samples", body)
+
+
+def _ask(path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         response = _client().post(
-            f"{settings.SEARCH_URL}/galleries/{gallery.name}/search",
+            f"{settings.SEARCH_URL}/{path}",
             content=json.dumps(body),
             headers={
                 "Authorization": f"Bearer {settings.SEARCH_SECRET}",

@@ -13,7 +13,7 @@ from tests.registry.api.test_permissions import needed
 PAGES = {"docs", "^(?P<rest>.*)$"}
 """What is no operation: the page that shows the document, and the refusal of unknown addresses."""
 
-UNKEYED = ("/search", "/verify", "/acknowledgements", "/signals")
+UNKEYED = ("/search", "/preview", "/preview-samples", "/verify", "/acknowledgements", "/signals")
 """Posts that ask, and acts that are the same again: they take no key."""
 
 

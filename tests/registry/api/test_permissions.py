@@ -15,7 +15,7 @@ SAMPLES = {"slug": "nothing", "int": "987654321"}
 PUBLIC = {"schemas/manifest", "policies/schema", "schema"}
 """What anybody may read: documents that say nothing about this installation."""
 
-READING_POSTS = ("/search", "/verify")
+READING_POSTS = ("/search", "/verify", "/preview", "/preview-samples")
 """Questions that are asked with POST."""
 
 MOVING = (
