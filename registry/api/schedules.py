@@ -64,7 +64,6 @@ class ScheduleOut(serializers.Serializer):
     not_before = serializers.DateTimeField()
     not_after = serializers.DateTimeField()
     after_shadow = serializers.SerializerMethodField()
-    waits_for = serializers.SerializerMethodField()
     dual_query = serializers.BooleanField()
     reason = serializers.CharField()
     code = serializers.CharField(help_text="why it ended without a promotion; empty otherwise")
@@ -81,6 +80,12 @@ class ScheduleOut(serializers.Serializer):
         if held.shadow_queries is None:
             return None
         return {"queries": held.shadow_queries, "overlap": held.shadow_overlap}
+
+
+class ScheduleDetailOut(ScheduleOut):
+    """A schedule with what it waits for beside its moment."""
+
+    waits_for = serializers.SerializerMethodField()
 
     @extend_schema_field(
         serializers.CharField(help_text="what its condition lacks now; empty otherwise")
@@ -111,17 +116,17 @@ def list_schedules(request: Request) -> Response:
     return page(request, schedules().filter(**wanted), ScheduleOut)
 
 
-@operation(scope=Scope.READ, answers=ScheduleOut, refuses=["unknown_schedule"])
+@operation(scope=Scope.READ, answers=ScheduleDetailOut, refuses=["unknown_schedule"])
 def read_schedule(request: Request, schedule: int) -> Response:
     """Read a schedule: what it waits for, or what became of it."""
-    return Response(ScheduleOut(schedule_numbered(schedule)).data)
+    return Response(ScheduleDetailOut(schedule_numbered(schedule)).data)
 
 
 @operation(
     scope=Scope.PROMOTE,
     takes=ScheduleIn,
     status=201,
-    answers=ScheduleOut,
+    answers=ScheduleDetailOut,
     once=True,
     refuses=[
         "unknown_upgrade",
@@ -143,7 +148,7 @@ def schedule_promotion(request: Request, upgrade: int) -> Response:
             after_shadow=ShadowCondition(**condition) if condition else None,
             **given,
         )
-        return Response(ScheduleOut(schedule_numbered(made.pk)).data, status=201)
+        return Response(ScheduleDetailOut(schedule_numbered(made.pk)).data, status=201)
 
     return once(request, act)
 
@@ -151,7 +156,7 @@ def schedule_promotion(request: Request, upgrade: int) -> Response:
 @operation(
     scope=Scope.PROMOTE,
     takes=ReasonIn,
-    answers=ScheduleOut,
+    answers=ScheduleDetailOut,
     once=True,
     refuses=["unknown_schedule", "schedule_ended"],
 )
@@ -161,6 +166,6 @@ def cancel_schedule(request: Request, schedule: int) -> Response:
 
     def act() -> Response:
         cancel(schedule_id=schedule, actor=request.user, **given)
-        return Response(ScheduleOut(schedule_numbered(schedule)).data)
+        return Response(ScheduleDetailOut(schedule_numbered(schedule)).data)
 
     return once(request, act)

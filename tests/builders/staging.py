@@ -37,13 +37,15 @@ def let_it_be_due(held: ScheduledPromotion, *, over: bool = False) -> None:
     )
 
 
-def a_guarded_alias(*, items_after: int = 0, forward: bool = True, **terms: Any) -> Alias:
+def a_guarded_alias(
+    alias: Alias | None = None, *, items_after: int = 0, forward: bool = True, **terms: Any
+) -> Alias:
     """Return an alias of encoders that was promoted twice, with a safeguard for ``SIGNAL``.
 
     Its gallery holds five items of the first version, and ``items_after`` of the second. Without
     ``forward`` nothing shows that the first version finds what the second one writes.
     """
-    gallery = make.a_gallery(items=5)
+    gallery = make.a_gallery(make.a_promoted_upgrade(alias).alias if alias else None, items=5)
     upgrade = make.a_judged_upgrade(gallery.alias)
     if not forward:
         comparison = Comparison.objects.order_by("pk").last()

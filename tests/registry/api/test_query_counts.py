@@ -5,12 +5,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from registry.catalog.models import RegisteredModel
+from registry.catalog.selectors import alias_named
 from registry.catalog.services.register_version import Parent
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.models import Gallery
 from registry.galleries.services.acknowledge import acknowledge
 from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.signals import receive
+from tests.builders import canaries
 from tests.builders import registry as make
+from tests.builders.staging import SIGNAL, a_guarded_alias, a_safeguard, a_schedule
 from tests.builders.waivers import a_waived_promotion
 
 
@@ -77,6 +81,45 @@ def acknowledgement():
     acknowledge(gallery=held, consumer=consumer, epoch=held.epoch, actor=actor)
 
 
+def scheduled():
+    a_schedule(make.a_judged_upgrade(make.an_alias(the_model(), make.a_name("alias"))))
+
+
+def guarded():
+    alias = the_guarded_alias()
+    a_safeguard(alias, signal=make.a_name("signal"), dual_query=True)
+
+
+def signal():
+    alias = the_guarded_alias()
+    receive(alias=alias, signal=SIGNAL, firing=False, actor=make.a_user())
+
+
+def the_guarded_alias():
+    """Return the alias of encoders named digits@production, promoted twice and guarded."""
+    if not RegisteredModel.objects.filter(name="digits").exists():
+        alias = make.an_alias(make.a_model("digits", task="embedding"))
+        a_guarded_alias(alias, items_after=3, forward=False)
+    return alias_named("digits", "production")
+
+
+def the_attached_gallery():
+    found = Gallery.objects.filter(name="faces").first()
+    if found is None:
+        found = canaries.an_attached_gallery()
+        found.name = "faces"
+        found.save(update_fields=["name"])
+    return found
+
+
+def handed_in():
+    canaries.accept(canaries.hand_in(the_attached_gallery()))
+
+
+def canary_check():
+    canaries.check(canaries.with_canaries(the_attached_gallery()))
+
+
 LISTS = {
     "models": (serving_model, 4),
     "models/digits": (waived_alias, 9),
@@ -92,10 +135,15 @@ LISTS = {
     "policies": (make.a_policy_revision, 2),
     "policies/choices": (choice, 2),
     "upgrades": (make.a_judged_upgrade, 2),
+    "schedules": (scheduled, 2),
+    "models/digits/aliases/production/safeguards": (guarded, 37),
+    "models/digits/aliases/production/signals": (signal, 3),
     "galleries": (gallery, 2),
-    "galleries/faces": (segment, 5),
-    "galleries/faces/live": (segment, 4),
+    "galleries/faces": (segment, 6),
+    "galleries/faces/live": (segment, 5),
     "galleries/faces/acknowledgements": (acknowledgement, 3),
+    "galleries/faces/canaries": (handed_in, 3),
+    "galleries/faces/canary-checks": (canary_check, 3),
     "ledger": (make.a_model, 2),
     "events": (make.a_judged_upgrade, 2),
     "tokens": (make.a_token, 2),
