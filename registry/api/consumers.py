@@ -10,9 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.accounts.models import Scope
+from registry.api.canaries import DriftOut
 from registry.api.endpoint import checked, operation
 from registry.api.pagination import page
 from registry.catalog.models import ModelVersion
+from registry.galleries.canaries import alarm_of
 from registry.galleries.selectors import (
     LiveView,
     acknowledgements_of,
@@ -78,6 +80,14 @@ class LiveOut(serializers.Serializer):
         help_text="every version that makes queries, the view's encoder first"
     )
     segments = LiveSegmentOut(many=True)
+    drift = serializers.SerializerMethodField(
+        help_text="whether canaries say that another encoder made the vectors"
+    )
+
+    @extend_schema_field(DriftOut(allow_null=True))
+    def get_drift(self, live: LiveView) -> Any:
+        alarm = self.context["alarm"]
+        return DriftOut(alarm).data if alarm else None
 
     @extend_schema_field(LiveEncoderOut(many=True))
     def get_encoders(self, live: LiveView) -> Any:
@@ -114,18 +124,20 @@ class ForgottenOut(serializers.Serializer):
     scope=Scope.READ,
     answers=LiveOut,
     query=[OpenApiParameter("If-None-Match", str, OpenApiParameter.HEADER)],
-    also={304: OpenApiResponse(description="the epoch is the one that the ETag names")},
+    also={304: OpenApiResponse(description="nothing has changed since the ETag was given")},
     refuses=["unknown_gallery"],
 )
 def read_live_view(request: Request, gallery: str) -> HttpResponse:
-    """Read which encoder answers which segment now; the ETag is the epoch."""
-    pointer = live_pointer(gallery)
-    etag = f'"{gallery}.{pointer.epoch}.{pointer.view_id}"'
+    """Read which encoder answers which segment now; the ETag is the epoch and the drift alarm."""
+    pointer, alarm = live_pointer(gallery), alarm_of(gallery)
+    drift = f".{alarm.pk}-{alarm.state}-{alarm.last_check_id}" if alarm else ""
+    etag = f'"{gallery}.{pointer.epoch}.{pointer.view_id}{drift}"'
     known = get_conditional_response(request, etag=etag)
     if known is not None:
         return known
     live = view_plan(pointer.view_id).at(pointer)
-    return Response(LiveOut(live).data, headers={"ETag": etag, "Cache-Control": "no-cache"})
+    answer = LiveOut(live, context={"alarm": alarm}).data
+    return Response(answer, headers={"ETag": etag, "Cache-Control": "no-cache"})
 
 
 @operation(scope=Scope.READ, answers=AcknowledgementOut, pages=True, refuses=["unknown_gallery"])

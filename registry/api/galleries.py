@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.accounts.models import Scope
+from registry.api.canaries import DriftOut, drift_of
 from registry.api.endpoint import JSON, MULTIPART, checked, operation
 from registry.api.fields import Sha256Field, WorkOut
 from registry.api.idempotency import once
@@ -128,7 +129,14 @@ class GalleryDetailOut(GalleryOut):
     """A gallery with its segments."""
 
     view = serializers.IntegerField(source="live_view.number")
+    drift = serializers.SerializerMethodField(
+        help_text="whether its canaries say that another encoder made its vectors"
+    )
     segments = serializers.SerializerMethodField()
+
+    @extend_schema_field(DriftOut(allow_null=True))
+    def get_drift(self, gallery: Gallery) -> Any:
+        return drift_of(gallery.name)
 
     @extend_schema_field(SegmentOut(many=True))
     def get_segments(self, gallery: Gallery) -> Any:

@@ -30,6 +30,7 @@ GATE_REFUSALS = (
     "gate_not_passed",
     "verdict_stale",
     "gallery_not_covered",
+    "gallery_drifted",
     "approvals_missing",
     "illegal_transition",
     "alias_moved",

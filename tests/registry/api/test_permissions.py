@@ -21,6 +21,7 @@ READING_POSTS = ("/search", "/verify", "/preview", "/preview-samples")
 MOVING = (
     *("/promote", "/rollback", "/policy", "/pins", "/pins/nothing"),
     *("/approve", "/reject", "/grant", "/approvals"),
+    "/drift/acknowledge",
     *("policies/everything/nothing", "policies/groups/nothing/nothing", "/group"),
     *("/schedule", "/cancel", "/safeguards/nothing"),
 )
