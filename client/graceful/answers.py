@@ -179,6 +179,84 @@ class Promotion(TypedDict):
     cutovers: list[Cutover]
 
 
+class ShadowCondition(TypedDict):
+    """What a shadow has to have shown."""
+
+    queries: int
+    overlap: float
+
+
+class ScheduleSummary(TypedDict):
+    """A promotion that was asked for beforehand, and what became of it."""
+
+    id: int
+    upgrade: int
+    alias: str
+    candidate: str
+    state: str
+    not_before: str
+    not_after: str
+    after_shadow: ShadowCondition | None
+    dual_query: bool
+    reason: str
+    code: str
+    detail: str
+    epoch: int | None
+    created_by: str
+    created_at: str
+    ended_at: str | None
+
+
+class Schedule(ScheduleSummary):
+    """A schedule with what it waits for beside its moment."""
+
+    waits_for: str
+
+
+class WayBack(TypedDict):
+    """What the signal of a safeguard would do now."""
+
+    version: str
+    unsearchable_items: int
+    dual_query: bool
+    would_be_refused: bool
+
+
+class Safeguard(TypedDict):
+    """A declared signal, where it stands, and what it would do now."""
+
+    alias: str
+    signal: str
+    state: str
+    armed_hours: int
+    armed_until: str | None
+    at_most_unsearchable: int
+    dual_query: bool
+    reason: str
+    declared_by: str
+    declared_at: str
+    way_back: WayBack | None
+    explanation: str
+
+
+class Signal(TypedDict):
+    """A signal as it was received, and what it came to."""
+
+    id: int
+    alias: str
+    signal: str
+    firing: bool
+    detail: str
+    observed_at: str | None
+    received_at: str
+    sent_by: str | None
+    epoch: int
+    reaction: str
+    code: str
+    explanation: str
+    version: str | None
+
+
 class PlannedSegment(TypedDict):
     """Whether one segment would still be searched."""
 
@@ -187,6 +265,8 @@ class PlannedSegment(TypedDict):
     live_items: int
     searchable: bool
     evidence: str
+    unsearchable_items: int
+    returning_items: int
 
 
 class PlannedGallery(TypedDict):
@@ -194,6 +274,7 @@ class PlannedGallery(TypedDict):
 
     gallery: str
     unsearchable_items: int
+    returning_items: int
     segments: list[PlannedSegment]
 
 
@@ -203,7 +284,20 @@ class RollbackPlan(TypedDict):
     alias: str
     target: str
     unsearchable_items: int
+    returning_items: int
     galleries: list[PlannedGallery]
+
+
+class Probation(TypedDict):
+    """Whether what is inserted is embedded twice, for a rollback that finds everything."""
+
+    gallery: str
+    hours: int
+    encoder: str | None
+    until: str | None
+    batches_done: int
+    batches_waiting: int
+    batches_failed: int
 
 
 class Alias(TypedDict):

@@ -360,6 +360,113 @@ class Client:
             dual_query=dual_query,
         )
 
+    # Staged cutover
+
+    def schedule(
+        self,
+        upgrade: int,
+        *,
+        not_before: str | None = None,
+        not_after: str | None = None,
+        after_shadow: answers.ShadowCondition | None = None,
+        dual_query: bool = False,
+        reason: str = "",
+    ) -> answers.Schedule:
+        """Have a candidate promoted later; the gate is asked now, and anew at that moment.
+
+        Args:
+            not_before: an ISO 8601 moment; now, where there is a condition to wait for.
+            not_after: when it expires; a day after ``not_before`` unless told.
+            after_shadow: what a shadow has to have shown by then.
+            dual_query: let each version go on to query its own vectors.
+        """
+        return self._create(
+            f"upgrades/{upgrade}/schedule",
+            not_before=not_before,
+            not_after=not_after,
+            after_shadow=after_shadow,
+            dual_query=dual_query,
+            reason=reason,
+        )
+
+    def schedules(
+        self, *, model: str = "", alias: str = "", state: str = ""
+    ) -> Iterator[answers.ScheduleSummary]:
+        """Yield promotions that were asked for beforehand, newest first."""
+        return self.transport.pages("schedules", model=model, alias=alias, state=state)
+
+    def read_schedule(self, schedule: int) -> answers.Schedule:
+        """Return a schedule with what it waits for."""
+        return self.transport.get(f"schedules/{schedule}")
+
+    def cancel_schedule(self, schedule: int, *, reason: str = "") -> answers.Schedule:
+        """Cancel a promotion that was asked for beforehand."""
+        return self._create(f"schedules/{schedule}/cancel", reason=reason)
+
+    def safeguards(self, model: str, alias: str) -> Iterator[answers.Safeguard]:
+        """Yield the signals that roll an alias back, and what each would do now."""
+        return self.transport.pages(f"models/{model}/aliases/{alias}/safeguards")
+
+    def declare_safeguard(
+        self,
+        model: str,
+        alias: str,
+        signal: str,
+        *,
+        armed_hours: int,
+        at_most_unsearchable: int = 0,
+        dual_query: bool = False,
+        reason: str = "",
+    ) -> answers.Safeguard:
+        """Let a signal roll an alias back while it fires soon after a promotion.
+
+        Args:
+            at_most_unsearchable: items that going back may cost.
+            dual_query: where it would cost items, let each version query its own vectors.
+        """
+        body = {
+            "armed_hours": armed_hours,
+            "at_most_unsearchable": at_most_unsearchable,
+            "dual_query": dual_query,
+            "reason": reason,
+        }
+        path = f"models/{model}/aliases/{alias}/safeguards/{signal}"
+        return self.transport.json("PUT", path, json=body, again=True)
+
+    def remove_safeguard(self, model: str, alias: str, signal: str) -> None:
+        """Let a signal roll nothing back any more."""
+        self.transport.json("DELETE", f"models/{model}/aliases/{alias}/safeguards/{signal}")
+
+    def send_signal(
+        self,
+        model: str,
+        alias: str,
+        signal: str,
+        *,
+        firing: bool,
+        detail: str = "",
+        observed_at: str | None = None,
+        epoch: int | None = None,
+    ) -> answers.Signal:
+        """Say that a declared signal fires or no longer does, and return what it came to.
+
+        Args:
+            observed_at: an ISO 8601 moment; what was before the promotion rolls nothing back.
+            epoch: of the alias, where it is known what was observed.
+        """
+        body = {
+            "signal": signal,
+            "firing": firing,
+            "detail": detail,
+            "observed_at": observed_at,
+            "epoch": epoch,
+        }
+        return self.transport.post(f"models/{model}/aliases/{alias}/signals", body)
+
+    def signals(self, model: str, alias: str) -> Iterator[answers.Signal]:
+        """Yield the signals that came for an alias, newest first."""
+        return self.transport.pages(f"models/{model}/aliases/{alias}/signals")
+
     def comparison(self, comparison: int) -> answers.Comparison:
         """Return a comparison with its measurements."""
         return self.transport.get(f"comparisons/{comparison}")
@@ -489,6 +596,16 @@ class Client:
         """Say that a consumer answers from that epoch of a gallery on; again is the same."""
         return self.transport.post(
             f"galleries/{name}/acknowledgements", {"consumer": consumer, "epoch": epoch}
+        )
+
+    def probation(self, name: str) -> answers.Probation:
+        """Return whether what is inserted into a gallery is embedded by two versions now."""
+        return self.transport.get(f"galleries/{name}/probation")
+
+    def set_probation(self, name: str, hours: int) -> answers.Probation:
+        """Set how long after a promotion the former encoder embeds what is inserted as well."""
+        return self.transport.json(
+            "PUT", f"galleries/{name}/probation", json={"hours": hours}, again=True
         )
 
     def verify_ledger(self) -> answers.Head:

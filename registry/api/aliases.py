@@ -163,7 +163,9 @@ class PlannedSegmentOut(serializers.Serializer):
     producer = serializers.CharField()
     live_items = serializers.IntegerField()
     searchable = serializers.BooleanField()
-    evidence = serializers.CharField()
+    evidence = serializers.CharField(help_text="`twins`: the target has embedded them as well")
+    unsearchable_items = serializers.IntegerField(help_text="that no query would reach at once")
+    returning_items = serializers.IntegerField(help_text="of them, embedded again afterwards")
 
 
 class PlannedGalleryOut(serializers.Serializer):
@@ -171,6 +173,7 @@ class PlannedGalleryOut(serializers.Serializer):
 
     gallery = serializers.CharField()
     unsearchable_items = serializers.IntegerField()
+    returning_items = serializers.IntegerField(help_text="of them, embedded again afterwards")
     segments = PlannedSegmentOut(many=True)
 
 
@@ -180,6 +183,7 @@ class RollbackPlanOut(serializers.Serializer):
     alias = serializers.CharField()
     target = serializers.CharField()
     unsearchable_items = serializers.IntegerField()
+    returning_items = serializers.IntegerField(help_text="of them, embedded again afterwards")
     galleries = PlannedGalleryOut(many=True)
 
 
@@ -405,10 +409,12 @@ def _plan(alias: Alias, plan: RollbackPlan) -> dict[str, Any]:
         "alias": alias,
         "target": plan.target,
         "unsearchable_items": plan.unsearchable_items,
+        "returning_items": plan.returning_items,
         "galleries": [
             {
                 "gallery": gallery,
                 "unsearchable_items": cutover.unsearchable_items,
+                "returning_items": cutover.returning_items,
                 "segments": _segments(cutover),
             }
             for gallery, cutover in plan.galleries
@@ -425,6 +431,8 @@ def _segments(plan: CutoverPlan) -> list[dict[str, Any]]:
             "live_items": planned.live_items,
             "searchable": planned.searchable,
             "evidence": planned.evidence,
+            "unsearchable_items": planned.lost_items,
+            "returning_items": planned.returning_items,
         }
         for planned in plan.segments
     ]

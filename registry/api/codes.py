@@ -162,6 +162,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "shadow_running": ((409,), "a shadow of the upgrade is running"),
     "no_shadow": ((409,), "no shadow of the upgrade is running"),
     # Attached galleries
+    "invalid_probation": ((400,), "a probation lasts 0 hours to a year"),
     "invalid_location": ((400,), "an attached gallery says in 1 to 500 characters where it is"),
     "duplicate_producer": ((400,), "a version is named twice"),
     "unknown_segment": ((404,), "the gallery has no such segment"),

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from compat.calibration import Calibration
@@ -21,6 +21,7 @@ from registry.galleries.models import (
     InsertBatch,
     Item,
     Segment,
+    Twin,
     View,
     ViewSegment,
 )
@@ -34,7 +35,9 @@ PLACES_AT_ONCE = 5000
 class LiveSegment:
     """One segment of the live view as a reader needs it.
 
-    ``encoder`` makes its query; ``calibration`` is there where versions differ in that.
+    ``encoder`` makes its query; ``calibration`` is there where versions differ in that. With
+    ``twins`` the vectors are those that ``encoder`` made of the segment's batches, and producer,
+    dimension and distance are its own.
     """
 
     segment_id: int
@@ -49,6 +52,12 @@ class LiveSegment:
     searchable: bool
     evidence: str
     calibration: Calibration | None
+    twins: bool = False
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What tells apart the vectors of one segment: its id, and whose twins, or 0."""
+        return self.segment_id, self.encoder.pk if self.twins else 0
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,12 @@ class LiveView:
             self,
             epoch=pointer.epoch,
             segments=tuple(
-                replace(segment, revision=revision, live_items=items, index_digest=digest)
+                replace(
+                    segment,
+                    revision=revision,
+                    live_items=items,
+                    index_digest="" if segment.twins else digest,
+                )
                 for segment in self.segments
                 for revision, items, digest in (moved[segment.segment_id],)
             ),
@@ -99,7 +113,10 @@ def gallery_named(name: str) -> Gallery:
     """Return the gallery with its live pointer, or raise UnknownObjectError."""
     found = (
         Gallery.objects.select_related(
-            "alias__model", "live_view__encoder__model", "live_view__insert_segment"
+            "alias__model",
+            "live_view__encoder__model",
+            "live_view__insert_segment",
+            "probation_encoder__model",
         )
         .filter(name=name)
         .first()
@@ -143,25 +160,29 @@ def view_plan(view_id: int) -> LiveView:
     """Return a view, of which only what ``LiveView.at`` replaces may ever change."""
     view = View.objects.select_related("gallery", "encoder__model").get(pk=view_id)
     entries = view.entries.select_related("segment__producer__model", "encoder__model")
-    segments = tuple(
-        LiveSegment(
-            entry.segment_id,
-            entry.segment.number,
-            str(entry.segment.producer),
-            entry.encoder,
-            entry.segment.dimension,
-            entry.segment.distance,
-            entry.segment.index_digest,
-            entry.segment.revision,
-            entry.segment.live_items,
-            entry.searchable,
-            entry.evidence,
-            Calibration(**entry.calibration) if entry.calibration else None,
-        )
-        for entry in entries.order_by("segment__number")
-    )
+    segments = tuple(map(_live_segment, entries.order_by("segment__number")))
     return LiveView(
         view.gallery_id, view.gallery.name, view.gallery.epoch, view.number, view.encoder, segments
+    )
+
+
+def _live_segment(entry: ViewSegment) -> LiveSegment:
+    segment, made_by = entry.segment, entry.encoder if entry.twins else entry.segment.producer
+    output = entry.encoder.manifest["output"] if entry.twins else {}
+    return LiveSegment(
+        entry.segment_id,
+        segment.number,
+        str(made_by),
+        entry.encoder,
+        output.get("dimension", segment.dimension),
+        output.get("distance", segment.distance),
+        "" if entry.twins else segment.index_digest,
+        segment.revision,
+        segment.live_items,
+        entry.searchable,
+        entry.evidence,
+        Calibration(**entry.calibration) if entry.calibration else None,
+        entry.twins,
     )
 
 
@@ -218,6 +239,34 @@ def batch_numbered(gallery: Gallery, pk: int) -> InsertBatch:
 def chunks_of(segment_id: int) -> QuerySet[InsertBatch]:
     """Return the finished batches of a segment in the order of its rows."""
     return InsertBatch.objects.filter(segment=segment_id, work_state="done").order_by("pk")
+
+
+def twins_of(segment_id: int, encoder_id: int) -> QuerySet[Twin]:
+    """Return the finished twins of a segment by that version, with their batches in order."""
+    done = Twin.objects.filter(batch__segment=segment_id, encoder=encoder_id, work_state="done")
+    return done.select_related("batch").order_by("batch")
+
+
+@dataclass(frozen=True)
+class TwinCounts:
+    """How far batches of a gallery are embedded by a second version as well."""
+
+    done: int
+    waiting: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """All that were asked for."""
+        return self.done + self.waiting + self.failed
+
+
+def twin_counts(gallery: Gallery) -> TwinCounts:
+    """Return the twins of a gallery by where they stand."""
+    states = Twin.objects.filter(batch__gallery=gallery).order_by().values_list("work_state")
+    found = dict(states.annotate(total=Count("pk")))
+    waiting = found.get("queued", 0) + found.get("running", 0)
+    return TwinCounts(found.get("done", 0), waiting, found.get("failed", 0))
 
 
 def indexed_chunks_of(segment_id: int, index_digest: str) -> QuerySet[InsertBatch]:

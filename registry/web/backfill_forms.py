@@ -7,6 +7,7 @@ from django import forms
 from registry.catalog.models import ModelVersion
 from registry.galleries.models import Backfill
 from registry.galleries.services.start_backfill import HIGHEST_RATE, LOWEST_RATE
+from registry.galleries.services.twins import LONGEST_PROBATION_HOURS
 
 ORDERS = [
     (Backfill.Order.RANDOM, "random"),
@@ -27,6 +28,19 @@ class BackfillForm(forms.Form):
         label="Items a second, at most",
         help_text="Left empty: as fast as a worker can.",
         widget=forms.TextInput(attrs=_NUMBER),
+    )
+
+
+class ProbationForm(forms.Form):
+    """How long after a promotion items are embedded twice."""
+
+    hours = forms.IntegerField(
+        min_value=0,
+        max_value=LONGEST_PROBATION_HOURS,
+        label="Hours of probation",
+        help_text="Each costs one more run of an encoder for what is inserted meanwhile. "
+        "0: there is none.",
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
 

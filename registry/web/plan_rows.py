@@ -14,6 +14,13 @@ class PlanRow:
     live_items: int
     searchable: bool
     evidence: str
+    lost_items: int
+    returning_items: int
+
+    @property
+    def found_items(self) -> int:
+        """Items that queries go on to reach."""
+        return self.live_items - self.lost_items
 
 
 def plan_rows(plan: CutoverPlan) -> list[PlanRow]:
@@ -22,5 +29,13 @@ def plan_rows(plan: CutoverPlan) -> list[PlanRow]:
         [planned.segment for planned in plan.segments]
     )
     return [
-        PlanRow(segments[p.segment], p.live_items, p.searchable, p.evidence) for p in plan.segments
+        PlanRow(
+            segments[p.segment],
+            p.live_items,
+            p.searchable,
+            p.evidence,
+            p.lost_items,
+            p.returning_items,
+        )
+        for p in plan.segments
     ]

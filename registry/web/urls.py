@@ -82,6 +82,7 @@ urlpatterns = [
     path(GALLERY, galleries.detail, name="gallery"),
     path(GALLERY + "search/", galleries.search, name="gallery_search"),
     path(GALLERY + "items/", galleries.add_items, name="gallery_items"),
+    path(GALLERY + "probation/", galleries.change_probation, name="gallery_probation"),
     path(GALLERY + "backfill/", backfills.overview, name="gallery_backfill"),
     path(GALLERY + "backfill/<int:backfill_id>/", backfills.steer, name="gallery_backfill_steer"),
     path(GALLERY + "economics/", backfills.economics, name="gallery_economics"),

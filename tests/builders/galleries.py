@@ -138,13 +138,22 @@ def move(
     *,
     covers: Sequence[ModelVersion] = (),
     dual: Dual | None = None,
+    returning: bool = False,
 ) -> Cutover:
-    """Cut the gallery over as a promotion does, with evidence for the producers in ``covers``."""
+    """Cut the gallery over as a promotion does, with evidence for the producers in ``covers``.
+
+    With ``returning`` as a rollback does: what is not covered is embedded again.
+    """
     with transaction.atomic():
         locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery.pk)
         evidence = {producer.pk: "verdict:1" for producer in covers}
         return cut_over(
-            gallery=locked, encoder=encoder, evidence=evidence, alias_epoch=1, dual=dual
+            gallery=locked,
+            encoder=encoder,
+            evidence=evidence,
+            alias_epoch=1,
+            dual=dual,
+            returning=returning,
         )
 
 

@@ -34,3 +34,31 @@ def test_in_a_dual_query_each_version_asks_for_its_own_vectors():
         (12, "self"),
     ]
     assert plan.covers_everything
+
+
+def test_what_the_encoder_embedded_as_well_stays_searchable_and_the_rest_is_counted():
+    held = [HeldSegment(2, producer=11, live_items=9, twin_items=6, returning_items=2)]
+
+    plan = plan_cutover(held, encoder=10, evidence={})
+
+    assert (plan.segments[0].evidence, plan.segments[0].queried_by) == ("twins", 10)
+    assert plan.segments[0].twins
+    assert (plan.unsearchable_items, plan.returning_items) == (3, 2)
+    assert not plan.covers_everything
+
+
+def test_twins_of_every_item_cover_a_segment():
+    held = [HeldSegment(2, producer=11, live_items=9, twin_items=9)]
+
+    assert plan_cutover(held, encoder=10, evidence={}).covers_everything
+
+
+def test_evidence_and_dual_queries_come_before_twins():
+    held = [HeldSegment(2, producer=11, live_items=9, twin_items=4)]
+
+    by_evidence = plan_cutover(held, encoder=10, evidence={11: "verdict:3"})
+    by_dual = plan_cutover(held, encoder=10, evidence={}, dual={11: "comparison:4"})
+
+    assert [plan.segments[0].twins for plan in (by_evidence, by_dual)] == [False, False]
+    assert by_evidence.covers_everything
+    assert by_dual.covers_everything

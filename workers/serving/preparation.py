@@ -15,10 +15,12 @@ from registry.catalog.models import ModelVersion
 from registry.galleries.selectors import LiveSegment, LiveView, index_digests, live_epochs
 from registry.upgrades.expected import expected_encoders
 from workers.serving.errors import SearchError
+from workers.serving.notices import Notices
 from workers.serving.search import Search
 
 LOOK_EVERY_S = 1.0
-"""How long a cutover may go unnoticed by this thread; requests see it at once."""
+"""How long a cutover that was not announced may go unnoticed by this thread; requests see it at
+once."""
 
 RETRY_AFTER_S = 30.0
 """After how long a gallery that could not be prepared is tried again (chosen)."""
@@ -46,6 +48,7 @@ class Preparation:
         self.problems: dict[str, SearchError] = {}
         self._looked_at = time.monotonic()
         self._search = search
+        self._notices = Notices()
         self._views: dict[str, LiveView] = {}
         self._retry_at: dict[str, float] = {}
         self._wanted: set[int] = set()
@@ -69,7 +72,7 @@ class Preparation:
                 moved = True
         if moved:
             views = self._views.values()
-            self._search.segments.keep_only({s.segment_id for v in views for s in v.segments})
+            self._search.segments.keep_only({s.key for v in views for s in v.segments})
         expected = expected_encoders(candidates_per_alias=CANDIDATES)
         self._let_go({version.pk for version in expected})
         self.is_ready = True
@@ -85,6 +88,15 @@ class Preparation:
         """Return the time since a look came to its end, or since the start."""
         return time.monotonic() - self._looked_at
 
+    def look_and_wait(self) -> None:
+        """Look, then wait until a cutover is announced or the next look is due."""
+        try:
+            close_old_connections()
+            self.look()
+        except DatabaseError as exc:
+            log.warning("the galleries cannot be looked at: %s", exc)
+        self._notices.wait(LOOK_EVERY_S)
+
     def keep(self, version_ids: Iterable[int]) -> None:
         """Do not end these encoders for a while: a preview used them and may soon again."""
         until = time.monotonic() + KEPT_S
@@ -92,12 +104,7 @@ class Preparation:
 
     def _follow(self) -> None:
         while True:
-            try:
-                close_old_connections()
-                self.look()
-            except DatabaseError as exc:
-                log.warning("the galleries cannot be looked at: %s", exc)
-            time.sleep(LOOK_EVERY_S)
+            self.look_and_wait()
 
     def _prepare(self, name: str) -> None:
         view = self._views[name] = self._search.resolved(name)
@@ -123,13 +130,14 @@ class Preparation:
             stale = [
                 s.segment_id
                 for s in view.segments
-                if held.get(s.segment_id) not in {None, published.get(s.segment_id, "")}
+                if not s.twins
+                and held.get(s.segment_id) not in {None, published.get(s.segment_id, "")}
             ]
             if not stale:
                 continue
             view = self._search.resolved(name)
             for segment in view.segments:
-                if segment.segment_id in stale:
+                if segment.segment_id in stale and not segment.twins:
                     self._adopt(view, segment)
 
     def _adopt(self, view: LiveView, segment: LiveSegment) -> None:

@@ -1,7 +1,7 @@
 """One search: the live pointer resolved once, every segment queried as its view says."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -131,7 +131,7 @@ class Search:
             "encoder": str(view.encoder),
             "merged_by": "calibrated" if found.is_calibrated else "score",
             "hits": hits,
-            "skipped": skipped,
+            "skipped": skipped + list(_not_embedded_yet(searched, loaded)),
             "timings_ms": watch.all(),
         }
 
@@ -177,6 +177,8 @@ class Search:
             )
         loaded = self.segments.current(view.gallery_id, segment)
         rows = loaded.rows_at([(item.batch_id, item.row)])
+        if not len(rows) and segment.twins:
+            raise SearchError("item_not_searchable", f"{item_id} is not embedded again yet")
         if not len(rows):  # it came after the pointer was resolved
             raise SearchError("unknown_item", f"no item {item_id} in {view.gallery}")
         row = int(rows[0])
@@ -264,6 +266,21 @@ def allotted(
                 }
             )
     return searched, skipped
+
+
+def _not_embedded_yet(
+    searched: Sequence[tuple[LiveSegment, Probe]], loaded: Sequence[Loaded]
+) -> Iterator[dict[str, Any]]:
+    """Yield the segments of which the version that asks has not embedded every item as well."""
+    for (segment, _), held in zip(searched, loaded, strict=True):
+        missing = segment.live_items - held.live_rows if segment.twins else 0
+        if missing > 0:
+            yield {
+                "segment": segment.number,
+                "producer": segment.producer,
+                "items": missing,
+                "reason": "not_embedded_yet",
+            }
 
 
 def _probe_for(segment: LiveSegment, probes: Sequence[Probe]) -> Probe | None:

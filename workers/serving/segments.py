@@ -19,6 +19,7 @@ from registry.galleries.selectors import (
     indexed_chunks_of,
     items_after,
     removed_after,
+    twins_of,
 )
 from registry.galleries.services.insert import segment_store
 from workers.errors import PermanentError
@@ -34,6 +35,7 @@ from workers.serving.errors import SearchError
 log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
+Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class Loaded:
         return scores[0, found], rows[0, found]
 
     @cached_property
+    def live_rows(self) -> int:
+        """Return how many rows hold an item."""
+        return int(np.count_nonzero(self.live))
+
+    @cached_property
     def _mask(self) -> Live | None:
         return None if self.live.all() else Live(self.live)
 
@@ -84,11 +91,11 @@ class Loaded:
 
 
 class Segments:
-    """The segments that this process holds, by id."""
+    """The segments that this process holds, by ``LiveSegment.key``."""
 
     def __init__(self) -> None:
-        self._loaded: dict[int, Loaded] = {}
-        self._locks: dict[int, threading.Lock] = {}
+        self._loaded: dict[Key, Loaded] = {}
+        self._locks: dict[Key, threading.Lock] = {}
         self._refused: set[str] = set()
         self._guard = threading.Lock()
 
@@ -98,14 +105,14 @@ class Segments:
         Raises:
             SearchError: ``segment_unavailable``: its files are missing or are not what they were.
         """
-        held = self._loaded.get(wanted.segment_id)
+        held = self._loaded.get(wanted.key)
         if held is not None and held.revision >= wanted.revision:
             return held
-        with self._lock(wanted.segment_id):
-            held = self._loaded.get(wanted.segment_id)
+        with self._lock(wanted.key):
+            held = self._loaded.get(wanted.key)
             if held is None or held.revision < wanted.revision:
                 held = _newer(gallery_id, wanted, held)
-                self._loaded[wanted.segment_id] = held
+                self._loaded[wanted.key] = held
             return held
 
     def adopt_index(self, gallery_id: int, wanted: LiveSegment) -> None:
@@ -114,7 +121,7 @@ class Segments:
         Until that is done the segment is searched as it is held; an index that cannot be used
         is not tried again.
         """
-        held = self._loaded.get(wanted.segment_id)
+        held = self._loaded.get(wanted.key)
         if held is None or wanted.index_digest in {"", held.index_digest, *self._refused}:
             return
         indexed = _from_index(segment_store(gallery_id, wanted.segment_id), wanted)
@@ -122,23 +129,27 @@ class Segments:
             self._refused.add(wanted.index_digest)
             return
         adopted = _newer(gallery_id, wanted, indexed)
-        with self._lock(wanted.segment_id):
-            if wanted.segment_id in self._loaded:
-                self._loaded[wanted.segment_id] = adopted
+        with self._lock(wanted.key):
+            if wanted.key in self._loaded:
+                self._loaded[wanted.key] = adopted
 
     def held_indexes(self) -> dict[int, str]:
-        """Return the index digest of every segment that is held; empty for one without."""
-        return {pk: held.index_digest for pk, held in self._loaded.copy().items()}
+        """Return the index digest of every segment that is held; empty for one without.
 
-    def keep_only(self, segment_ids: Collection[int]) -> None:
+        Twins have none: they are what a probation wrote, and are compared row by row.
+        """
+        held = self._loaded.copy()
+        return {pk: found.index_digest for (pk, twins), found in held.items() if not twins}
+
+    def keep_only(self, keys: Collection[Key]) -> None:
         """Let go of every other segment; who still searches one keeps it until done."""
         with self._guard:
-            for segment_id in set(self._loaded) - set(segment_ids):
-                del self._loaded[segment_id]
-                self._locks.pop(segment_id, None)
+            for key in set(self._loaded) - set(keys):
+                del self._loaded[key]
+                self._locks.pop(key, None)
 
-    def held(self) -> set[int]:
-        """Return the ids of the segments in memory."""
+    def held(self) -> set[Key]:
+        """Return the keys of the segments in memory."""
         return set(self._loaded)
 
     def sizes(self) -> dict[str, tuple[int, int]]:
@@ -150,9 +161,9 @@ class Segments:
                 sizes[kind] = known[0] + rows, known[1] + held_bytes
         return sizes
 
-    def _lock(self, segment_id: int) -> threading.Lock:
+    def _lock(self, key: Key) -> threading.Lock:
         with self._guard:
-            return self._locks.setdefault(segment_id, threading.Lock())
+            return self._locks.setdefault(key, threading.Lock())
 
 
 def _newer(gallery_id: int, wanted: LiveSegment, held: Loaded | None) -> Loaded:
@@ -160,8 +171,8 @@ def _newer(gallery_id: int, wanted: LiveSegment, held: Loaded | None) -> Loaded:
         files = segment_store(gallery_id, wanted.segment_id)
         if held is None:
             held = _from_index(files, wanted) or _empty(wanted)
-        held = _with_added(files, wanted, held)
-        return _with_removed(wanted, held)
+        add = _with_twins if wanted.twins else _with_added
+        return _with_removed(wanted, add(files, wanted, held))
     except PermanentError as exc:
         raise SearchError("segment_unavailable", f"segment {wanted.number}: {exc}") from exc
     except RegistryError as exc:
@@ -209,13 +220,31 @@ def _with_added(files: Store, wanted: LiveSegment, held: Loaded) -> Loaded:
     if held.last_item:
         batches = batches.filter(pk__in=added.values("batch"))
     known = set(held.batches.tolist())
-    new = [batch for batch in batches if batch.pk not in known]
+    new = [(batch, batch.chunk_digest) for batch in batches if batch.pk not in known]
+    return replace(_grown(files, wanted, held, new), last_item=last_item)
+
+
+def _with_twins(files: Store, wanted: LiveSegment, held: Loaded) -> Loaded:
+    """Read the twins that are not held yet; they are finished in any order.
+
+    Items of theirs may have been removed long ago, so every removal is looked at again.
+    """
+    known = set(held.batches.tolist())
+    found = twins_of(wanted.segment_id, wanted.encoder.pk)
+    new = [(twin.batch, twin.chunk_digest) for twin in found if twin.batch_id not in known]
+    return replace(_grown(files, wanted, held, new), revision=0) if new else held
+
+
+def _grown(
+    files: Store, wanted: LiveSegment, held: Loaded, new: list[tuple[InsertBatch, str]]
+) -> Loaded:
+    """Return ``held`` with the rows of more chunks, each named with its batch."""
     flat = FaissFlat(wanted.dimension, held.index.distance)
-    for batch in new:
-        chunk = read_chunk(files.path(batch.chunk_digest), wanted.dimension)
+    for batch, digest in new:
+        chunk = read_chunk(files.path(digest), wanted.dimension)
         _require_rows(len(chunk), batch.rows, f"the chunk of batch {batch.pk}")
         flat.add(comparable(chunk, held.index.distance))
-    return replace(_followed(held, new, held.index.plus(flat)), last_item=last_item)
+    return _followed(held, [batch for batch, _ in new], held.index.plus(flat))
 
 
 def _require_rows(found: int, expected: int, where: str) -> None:

@@ -14,7 +14,10 @@ from graceful.commands import (  # noqa: F401 - they register themselves
     models,
     moves,
     policy,
+    probation,
     push,
+    safeguard,
+    schedule,
     upgrades,
     waiver,
 )

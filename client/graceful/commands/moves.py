@@ -1,12 +1,12 @@
 """Move an alias, and read how it was moved."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from graceful.answers import Move, Promotion, RollbackPlan
 from graceful.client import Client
-from graceful.commands.gate import NOT_OPEN, code_of_refused
+from graceful.commands.gate import NOT_OPEN, act_on, code_of_refused
 from graceful.commands.root import (
     AliasArgument,
     CandidateOption,
@@ -19,6 +19,7 @@ from graceful.commands.root import (
     show,
     show_json,
 )
+from graceful.commands.schedule import asked_for, show_schedule
 from graceful.errors import RefusedError
 from graceful.references import AliasReference, alias_reference
 from graceful.standing import EXIT, Standing
@@ -37,10 +38,22 @@ def promote(
     reason: ReasonOption = "",
     dry_run: DryRunOption = False,
     dual_query: DualOption = False,
+    at: Annotated[str, typer.Option(metavar="TIME", help="Not before: 2030-01-31T03:00:00Z")] = "",
+    until: Annotated[
+        str, typer.Option(metavar="TIME", help="Not after; a day later unless told.")
+    ] = "",
+    after_shadow: Annotated[
+        str,
+        typer.Option(metavar="QUERIES:OVERLAP", help="What a shadow has to show: 1000:0.9"),
+    ] = "",
     form: ShapeOption = Shape.TABLE,
 ) -> None:
-    """Move an alias to a candidate that passed, and every gallery that follows it."""
+    """Move an alias to a candidate that passed, and every gallery that follows it; or later."""
     reference = alias_reference(alias)
+    when = asked_for(at, until, after_shadow, dry_run=dry_run)
+    if when:
+        _schedule(reference, candidate, when | {"dual_query": dual_query, "reason": reason}, form)
+        return
     with registry() as client:
         try:
             promotion = client.promote(
@@ -122,6 +135,16 @@ def history(
         show(columns(head, map(_row, moves)))
 
 
+def _schedule(
+    reference: AliasReference, candidate: int, asked: dict[str, Any], form: Shape
+) -> None:
+    with registry() as client:
+        made = act_on(
+            client, reference, candidate, lambda upgrade: client.schedule(upgrade, **asked)
+        )
+    show_schedule(made, form)
+
+
 def _standing_of_refused(client: Client, reference: AliasReference, candidate: int) -> int:
     """Return the exit code for a candidate that could not be promoted.
 
@@ -153,6 +176,7 @@ def _plan(plan: RollbackPlan) -> str:
         ("alias", plan["alias"]),
         ("back to", plan["target"]),
         ("items that become unsearchable", plan["unsearchable_items"]),
+        ("of them embedded again afterwards", plan["returning_items"]),
     ]
     rows = [
         (
@@ -161,6 +185,7 @@ def _plan(plan: RollbackPlan) -> str:
             segment["producer"],
             segment["live_items"],
             segment["searchable"],
+            segment["unsearchable_items"],
             segment["evidence"] or "-",
         )
         for gallery in plan["galleries"]
@@ -168,7 +193,7 @@ def _plan(plan: RollbackPlan) -> str:
     ]
     if not rows:
         return facts(about)
-    head = ("gallery", "segment", "producer", "items", "searchable", "evidence")
+    head = ("gallery", "segment", "producer", "items", "searchable", "not found", "evidence")
     return facts(about) + "\n\n" + columns(head, rows)
 
 

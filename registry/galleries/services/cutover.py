@@ -170,7 +170,7 @@ def open_view(
 
 
 def _calibration(planned: SegmentPlan, encoder: ModelVersion, dual: Dual) -> dict[str, Any]:
-    if planned.producer == encoder.pk:
+    if planned.producer == encoder.pk or planned.twins:
         return _own_calibration(dual)
     own = dual.get(planned.producer)
     return asdict(own.producer) if own else {}

@@ -11,11 +11,13 @@ from registry.catalog.selectors import alias_named, aliases_serving
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.leases import WorkState
 from registry.galleries.models import Gallery
-from registry.galleries.selectors import acknowledgements_of, gallery_named
+from registry.galleries.selectors import acknowledgements_of, gallery_named, twin_counts
 from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import submit_inputs
 from registry.galleries.services.search import search as ask_search_process
+from registry.galleries.services.twins import LONGEST_PROBATION_HOURS, set_probation
 from registry.web.attempt import attempt
+from registry.web.backfill_forms import ProbationForm
 from registry.web.forms import GalleryForm, ItemsForm, SearchForm
 from registry.web.rendering import form_page, page_of, page_or_fragment, posted, see_other
 
@@ -82,6 +84,8 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "cutovers": page_of(request, cutovers, 25, name="cutovers"),
         "batches": page_of(request, batches, 10),
         "items_form": ItemsForm(),
+        "twins": twin_counts(gallery),
+        "probation_form": ProbationForm(initial={"hours": gallery.probation_hours}),
         "search_form": SearchForm(),
     }
     return page_or_fragment(
@@ -102,6 +106,20 @@ def add_items(request: HttpRequest, name: str) -> HttpResponse:
         submit_inputs(gallery=gallery, upload=upload, actor=request.user)
         messages.success(request, "The items are queued for the live encoder.")
     return see_other(request, "gallery", name, fragment="batches")
+
+
+@login_required
+@require_POST
+def change_probation(request: HttpRequest, name: str) -> HttpResponse:
+    gallery = gallery_named(name)
+    form = ProbationForm(request.POST)
+    if form.is_valid():
+        with attempt(request):
+            set_probation(gallery=gallery, hours=form.cleaned_data["hours"], actor=request.user)
+            messages.success(request, "The probation has changed.")
+    else:
+        messages.error(request, f"Hours are a whole number from 0 to {LONGEST_PROBATION_HOURS}.")
+    return see_other(request, "gallery", name, fragment="probation")
 
 
 @login_required

@@ -254,9 +254,9 @@ def test_only_the_named_segments_are_kept():
         held.current(view.gallery_id, view.segments[0])
 
     kept = gallery.segments.get().pk
-    held.keep_only({kept})
+    held.keep_only({(kept, 0)})
 
-    assert held.held() == {kept}
+    assert held.held() == {(kept, 0)}
 
 
 def test_why_a_segment_is_unavailable_is_said_with_its_number():
