@@ -16,6 +16,7 @@ import numpy as np
 from django.apps import apps
 
 from workers.engines.engine import Engine
+from workers.engines.faiss_files import FaissFilesAdapter
 from workers.engines.memory import MemoryAdapter
 from workers.engines.protocol import Adapter, Collection
 from workers.indexing.protocol import Distance
@@ -38,13 +39,28 @@ def pgvector(place: str) -> Adapter:
     return PgvectorAdapter()
 
 
-OPENERS: dict[str, Callable[[str], Adapter]] = {"memory": memory, "pgvector": pgvector}
+def faiss_files(place: str) -> Adapter:
+    return FaissFilesAdapter(Path(place))
+
+
+def qdrant_local(place: str) -> Adapter:
+    from workers.engines.qdrant_local import QdrantLocalAdapter  # a package of development
+
+    return QdrantLocalAdapter(Path(place))
+
+
+OPENERS: dict[str, Callable[[str], Adapter]] = {
+    "memory": memory,
+    "faiss_files": faiss_files,
+    "pgvector": pgvector,
+    "qdrant_local": qdrant_local,
+}
 """By name: what opens an engine whose data are at a place (a folder, an address)."""
 
-DURABLE = ["pgvector"]
+DURABLE = ["faiss_files", "pgvector", "qdrant_local"]
 """Those that keep what they acknowledged when their process ends."""
 
-SHARED = ["pgvector"]
+SHARED = ["faiss_files", "pgvector"]
 """Those that several processes may have open at once."""
 
 

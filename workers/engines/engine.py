@@ -101,6 +101,7 @@ class Engine:
         space: str,
         where: Metadata | None = None,
         allowed: Rows | None = None,
+        exact: bool = False,
     ) -> Found:
         """Return scores and rows of the k nearest of each query, best first, equal ones by row.
 
@@ -111,6 +112,7 @@ class Engine:
             space: whose vectors the caller takes these to be that are searched.
             where: only rows whose metadata equal it in every name that it has.
             allowed: (m,) the rows that may be found, ascending; all if not given.
+            exact: compare every row, however long that takes.
 
         Raises:
             PermanentError: ``unknown_collection``, ``unknown_space``, ``invalid_k``,
@@ -125,7 +127,8 @@ class Engine:
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         rows = np.full((len(queries), k), MISSING, dtype=np.int64)
         for number, query in enumerate(queries):
-            found = self._candidates(collection, query[None], k, where or None, allowed)
+            find = self._adapter.compared if exact else self._candidates
+            found = find(collection, query[None], k, where or None, allowed)
             best, nearest = _scored(collection, query[None], found)
             scores[number, : len(best[:k])] = best[:k]
             rows[number, : len(best[:k])] = nearest[:k]
@@ -163,13 +166,16 @@ class Engine:
         """
         return self._adapter.count(self._known(name))
 
-    def arrange(self, name: str) -> str:
+    def arrange(self, name: str, *, approximate: bool = True) -> str:
         """Make what was put in fast to search; return how it is kept.
+
+        ``flat`` stands for: every row is compared. So it is whenever it may not be
+        ``approximate``.
 
         Raises:
             PermanentError: ``unknown_collection``.
         """
-        return self._adapter.arrange(self._known(name))
+        return self._adapter.arrange(self._known(name), approximate=approximate)
 
     def drop(self, name: str) -> None:
         """Remove a collection and all of its rows; one that is not there is passed over."""

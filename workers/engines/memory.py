@@ -90,7 +90,7 @@ class MemoryAdapter:
     def count(self, collection: Collection) -> int:
         return len(self._kept(collection))
 
-    def arrange(self, collection: Collection) -> str:
+    def arrange(self, collection: Collection, *, approximate: bool) -> str:
         return "flat"
 
     def drop(self, collection: Collection) -> None:

@@ -171,12 +171,13 @@ class PgvectorAdapter:
             cursor.execute(f"SELECT count(*) FROM {_table(collection)}")
             return cursor.fetchone()[0]
 
-    def arrange(self, collection: Collection) -> str:
+    def arrange(self, collection: Collection, *, approximate: bool) -> str:
         table, kind = _table(collection), f"vector({collection.dimension})"
-        rows = self.count(collection)
+        is_small = self.count(collection) < INDEXED_FROM
         with self._cursor(is_atomic=True) as cursor:
             cursor.execute(f"ANALYZE {table}")
-            if rows < INDEXED_FROM or collection.dimension > MOST_INDEXED:
+            if is_small or collection.dimension > MOST_INDEXED or not approximate:
+                cursor.execute(f"DROP INDEX IF EXISTS {_index(collection)}")
                 return "flat"
             cursor.execute(f"SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}'")
             cursor.execute(

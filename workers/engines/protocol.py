@@ -112,8 +112,12 @@ class Adapter(Protocol):
     def count(self, collection: Collection) -> int:
         """Return how many rows there are, exactly."""
 
-    def arrange(self, collection: Collection) -> str:
-        """Make what was put in fast to search; return how it is kept (``flat``, ``hnsw``...)."""
+    def arrange(self, collection: Collection, *, approximate: bool) -> str:
+        """Make what was put in fast to search; return how it is kept (``flat``, ``hnsw``...).
+
+        ``flat`` stands for: every row is compared. So it is whenever it may not be
+        ``approximate``.
+        """
 
     def drop(self, collection: Collection) -> None:
         """Remove a collection and all of its rows."""

@@ -301,6 +301,7 @@ class TestSearch:
         assert found(engine, name, [1, 0], 3, allowed=ids(0, 399, 12345)) == [0, 399]
         assert found(engine, name, [1, 0], 3, allowed=ids()) == []
         assert found(engine, name, [1, 0], 2, allowed=ids(5, 6, 7)) == [5, 6]
+        assert found(engine, name, [1, 0], 2, allowed=ids(5, 399), exact=True) == [5, 399]
         query = f32([[1, 0]])
         for wrong in (ids(2, 1), ids(1, 1)):
             assert (
@@ -312,6 +313,7 @@ class TestSearch:
 
         assert engine.arrange(name)
         assert engine.arrange(name)
+        assert engine.arrange(name, approximate=False) == "flat"
         filled(engine, name, f32([[3, 0]]), first=2)
 
         assert found(engine, name, [1, 0], 5) == [2, 1, 0]
@@ -527,6 +529,19 @@ class TestSideBySide:
         assert again.find(name) == collection(name)
         assert found(again, name, [1, 0], 5) == [1, 2]
         again.close()
+
+    @pytest.mark.engines(SHARED)
+    def test_what_another_process_writes_or_makes_anew_is_seen(self, kind, engine, name):
+        other = kind.open()
+        filled(engine, name, f32([[1, 0], [2, 0]]))
+        assert found(other, name, [1, 0], 5) == [1, 0]
+
+        engine.drop(name)
+        filled(engine, name, f32([[3, 0, 0]]))
+
+        assert other.find(name).dimension == 3
+        assert found(other, name, [1, 0, 0], 5) == [0]
+        other.close()
 
     def started(self, kind: Kind, act, name, **asked):
         argument = json.dumps({"collection": name} | asked)
