@@ -43,12 +43,12 @@ class PolicyPlace:
     @classmethod
     def everything(cls, task: str) -> "PolicyPlace":
         """Return the widest scope of a task."""
-        return cls(f"policies/everything/{_name(task)}", f"everything {task}")
+        return cls(f"policies/everything/{plain_name(task)}", f"everything {task}")
 
     @classmethod
     def of_group(cls, task: str, group: str) -> "PolicyPlace":
         """Return the models of a task that belong to a group."""
-        return cls(f"policies/groups/{_name(task)}/{_name(group)}", f"group {group}")
+        return cls(f"policies/groups/{plain_name(task)}/{plain_name(group)}", f"group {group}")
 
     @classmethod
     def of(cls, text: str) -> "PolicyPlace":
@@ -56,10 +56,11 @@ class PolicyPlace:
         if "@" in text:
             alias = alias_reference(text)
             return cls(f"models/{alias.model}/aliases/{alias.alias}/policy", str(alias))
-        return cls(f"models/{_name(text)}/policy", f"model {text}")
+        return cls(f"models/{plain_name(text)}/policy", f"model {text}")
 
 
-def _name(text: str) -> str:
+def plain_name(text: str) -> str:
+    """Return a name, or raise UsageError where it is none."""
     if not re.fullmatch(NAME, text):
         raise UsageError(f"{text!r} is no name: letters, digits, hyphens, underscores")
     return text

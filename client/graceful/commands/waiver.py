@@ -1,7 +1,6 @@
 """Waivers: ask for one, grant one that somebody else asked for, list those of an alias."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -18,7 +17,7 @@ from graceful.commands.root import (
     show,
     show_json,
 )
-from graceful.errors import UsageError
+from graceful.moments import moment
 from graceful.references import alias_reference
 from graceful.text import Row, columns, printable
 
@@ -46,7 +45,7 @@ def request(
     form: ShapeOption = Shape.TABLE,
 ) -> None:
     """Ask that a rule shall not block a candidate; it counts once another person grants it."""
-    reference, expires_at = alias_reference(alias), _moment(expires)
+    reference, expires_at = alias_reference(alias), moment(expires)
     with registry() as client:
         made = act_on(
             client,
@@ -132,14 +131,3 @@ def _show(waiver: Waiver, sentence: str, form: Shape) -> None:
         show_json(waiver)
     else:
         show(sentence)
-
-
-def _moment(text: str) -> str:
-    """Return a moment as the API takes it; a mere date is its beginning in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or (moment.tzinfo is None and len(text) > len("2030-01-31")):
-        raise UsageError(f"{text!r} is neither a date nor a time with its offset")
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
