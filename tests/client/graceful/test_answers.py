@@ -24,6 +24,7 @@ COMPONENTS = {
     "PlannedSegment": "PlannedSegmentOut",
     "PlannedGallery": "PlannedGalleryOut",
     "RollbackPlan": "RollbackPlanOut",
+    "Probation": "ProbationOut",
     "ShadowCondition": "ConditionField",
     "ScheduleSummary": "ScheduleOut",
     "Schedule": "ScheduleDetailOut",
