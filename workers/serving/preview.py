@@ -63,7 +63,7 @@ class Preview:
     ) -> None:
         """Take whom to tell which encoders were used and may be again soon."""
         self.samples = samples
-        self._search, self._keep = search, keep
+        self._search, self.keep = search, keep
 
     def compare(self, name: str, asked: Any) -> dict[str, Any]:
         """Answer one query twice: by the live view, and as if the upgrade were promoted.
@@ -102,6 +102,14 @@ class Preview:
         live = self._search.resolved(name)
         return live, _checked(lambda: would_be(gallery_named(name), live, grounds))
 
+    def answer(self, view: LiveView, query: Query, without: str = "") -> dict[str, Any]:
+        """Return the answer under one view, in which the item ``without`` is no hit."""
+        one_more = replace(query, k=min(query.k + 1, LARGEST_K)) if without else query
+        found = self._search.under(view, one_more, Stopwatch())
+        hits = [hit for hit in found["hits"] if hit["id"] != without][: query.k]
+        kept = ("encoder", "merged_by", "skipped", "timings_ms")
+        return {name: found[name] for name in kept} | {"hits": hits}
+
     def _shown(
         self,
         gallery: Gallery,
@@ -114,9 +122,9 @@ class Preview:
         """Answer under both views, resolved once; again where a backfill moved items meanwhile."""
         for tries_left in reversed(range(TRIES)):
             live_view, other = self.would_be(gallery.name, grounds)
-            self._keep(other.view.encoders)
-            old = self._answer(live_view, asking.live, asking)
-            new = self._answer(other.view, asking.preview, asking)
+            self.keep(other.view.encoders)
+            old = self.answer(live_view, asking.live, asking.without)
+            new = self.answer(other.view, asking.preview, asking.without)
             if not tries_left or self._search.stands(live_view):
                 break
         for answer in (old, new):
@@ -155,13 +163,6 @@ class Preview:
             "overlap_at_10": shared,
             "flip": turned,
         }
-
-    def _answer(self, view: LiveView, query: Query, asking: Asking) -> dict[str, Any]:
-        one_more = replace(query, k=min(query.k + 1, LARGEST_K)) if asking.without else query
-        found = self._search.under(view, one_more, Stopwatch())
-        hits = [hit for hit in found["hits"] if hit["id"] != asking.without][: query.k]
-        kept = ("encoder", "merged_by", "skipped", "timings_ms")
-        return {name: found[name] for name in kept} | {"hits": hits}
 
     def _asking(
         self, gallery: Gallery, asked: Mapping[str, Any], labels: Sequence[tuple[str, Labels]]

@@ -14,14 +14,12 @@ from workers.serving.errors import SearchError
 from workers.serving.preview import Preview
 from workers.serving.queries import json_of
 from workers.serving.refusals import REFUSED, as_refusal, refusal_of, require_secret
-from workers.serving.samples import Samples
 
 PREVIEWS_AT_ONCE = 2
 """Chosen: enough for two people; each takes the time of two searches and more."""
 
 PATIENCE_S = 5.0
 
-samples = Samples()
 turns = threading.BoundedSemaphore(PREVIEWS_AT_ONCE)
 
 
@@ -36,7 +34,7 @@ def preview_samples(request: HttpRequest, name: str) -> JsonResponse:
 
 
 def _preview() -> Preview:
-    return Preview(views.running, samples, keep=views.preparation.keep)
+    return Preview(views.running, views.samples, keep=views.preparation.keep)
 
 
 def _answered(request: HttpRequest, answer: Callable[[Any], dict[str, Any]]) -> JsonResponse:

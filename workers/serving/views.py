@@ -17,10 +17,13 @@ from workers.serving.encoders import Encoders
 from workers.serving.errors import SearchError
 from workers.serving.metrics import CONTENT_TYPE, Counts, exposition
 from workers.serving.preparation import Preparation
-from workers.serving.queries import parse
+from workers.serving.preview import Preview
+from workers.serving.queries import Query, parse
 from workers.serving.refusals import as_refusal, refusal_of, require_secret
+from workers.serving.samples import Samples
 from workers.serving.search import Search
 from workers.serving.segments import Segments
+from workers.serving.shadowing import Shadowing
 
 SEARCHES_AT_ONCE = 8
 """Searches that run at the same time (chosen: beyond a few a core they only slow each other)."""
@@ -30,6 +33,8 @@ PATIENCE_S = 0.5
 
 running = Search(Segments(), Encoders())
 preparation = Preparation(running)
+samples = Samples()
+shadowing = Shadowing(Preview(running, samples, keep=preparation.keep))
 counts = Counts()
 turns = threading.BoundedSemaphore(SEARCHES_AT_ONCE)
 
@@ -38,7 +43,7 @@ def search(request: HttpRequest, name: str) -> JsonResponse:
     """Answer one query on the gallery ``name``, and count it."""
     started = time.perf_counter()
     try:
-        answer = _answer(request, name)
+        query, answer = _answer(request, name)
     except (SearchError, RequestDataTooBig, DatabaseError) as exc:
         refusal = as_refusal(exc)
         counts.refused(_known(name), refusal.code)
@@ -47,7 +52,7 @@ def search(request: HttpRequest, name: str) -> JsonResponse:
         counts.refused(_known(name), "internal_error")
         raise
     counts.answered(name, answer["timings_ms"], time.perf_counter() - started)
-    return JsonResponse(answer)
+    return shadowing.followed(name, query, answer)
 
 
 def health(request: HttpRequest) -> JsonResponse:
@@ -76,13 +81,13 @@ def internal_error(request: HttpRequest) -> JsonResponse:
     return refusal_of(SearchError("internal_error", "the search process failed; its log says why"))
 
 
-def _answer(request: HttpRequest, name: str) -> dict[str, Any]:
+def _answer(request: HttpRequest, name: str) -> tuple[Query, dict[str, Any]]:
     require_secret(request)
     if request.method != "POST":
         raise SearchError("method_not_allowed", "send a query with POST")
     query = parse(request.body)
     with _turn(), counts.one_running():
-        return running.answer(name, query)
+        return query, running.answer(name, query)
 
 
 def _known(name: str) -> str:

@@ -19,6 +19,7 @@ from registry.upgrades.services.adapters import sweep as sweep_adapters
 from registry.upgrades.services.advance import advance_all
 from registry.upgrades.services.carry_out import sweep as sweep_schedules
 from registry.upgrades.services.checks import sweep as sweep_checks
+from registry.upgrades.services.stop_shadow import end_shadows
 from registry.upgrades.services.withdraw import expire_untouched
 
 UPLOAD_KEPT_S = 24 * 3600
@@ -40,6 +41,7 @@ def sweep() -> None:
         sweep_canaries()
         sweep_checks_of_canaries()
     advance_all()
+    end_shadows()
     sweep_uploads(timezone.now())
     long_ago = time.time() - UPLOAD_KEPT_S
     artifact_store().discard_stale_uploads(older_than=long_ago)

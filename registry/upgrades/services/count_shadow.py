@@ -40,6 +40,14 @@ class Tally:
         """All of them."""
         return len(self.compared) + self.not_comparable + self.failed + self.dropped
 
+    def add(self, more: "Tally") -> None:
+        """Take over what another one holds."""
+        self.compared += more.compared
+        self.not_comparable += more.not_comparable
+        self.failed += more.failed
+        self.dropped += more.dropped
+        self.last_failure = self.last_failure or more.last_failure
+
 
 @transaction.atomic
 def count_shadow(*, shadow_id: int, tally: Tally) -> None:

@@ -19,7 +19,7 @@ from registry.upgrades.services.propose import propose
 from tests.builders import registry as build
 from tests.builders.galleries import a_gallery, an_alias, an_encoder, put
 from workers.artifacts.stored import CanonicalSet
-from workers.serving import preview_views, views
+from workers.serving import views
 from workers.serving.samples import Samples
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def upgrade():
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
-    monkeypatch.setattr(preview_views, "samples", Samples())
+    monkeypatch.setattr(views, "samples", Samples())
 
 
 @pytest.fixture
