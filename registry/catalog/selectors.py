@@ -96,6 +96,11 @@ def versions_of(model: RegisteredModel) -> QuerySet[ModelVersion]:
     )
 
 
+def ready_versions(*, task: str) -> QuerySet[ModelVersion]:
+    """Return the versions of all lines for a task that can be used, newest first."""
+    return _versions().filter(model__task=task, state=ModelVersion.State.READY).order_by("-pk")
+
+
 def models_found(search: str = "") -> QuerySet[RegisteredModel]:
     """Return registered models by name, with how many versions they have and what serves."""
     found = RegisteredModel.objects.annotate(version_count=Count("versions"))

@@ -218,6 +218,11 @@ def standing_alarms() -> QuerySet[DriftAlarm]:
     )
 
 
+def is_drifted() -> Exists:
+    """Return whether the alarm of a gallery is open, to annotate a query of galleries with."""
+    return Exists(DriftAlarm.objects.filter(gallery=OuterRef("pk"), state=DriftAlarm.State.OPEN))
+
+
 def alarm_of(gallery_name: str) -> DriftAlarm | None:
     """Return the alarm of a gallery that no check has cleared."""
     return standing_alarms().filter(gallery__name=gallery_name).first()

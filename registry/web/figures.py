@@ -114,6 +114,13 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def drift(value: float | None) -> str:
+    """Return the drift of vectors, which spans many powers of ten: ``0.250``, ``3.1e-13``."""
+    if value is None or value == "":  # a variable that a template does not find is an empty text
+        return "\N{EN DASH}"
+    return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+
+
 def size(size_bytes: int) -> str:
     """Return a size in bytes with a binary unit: 1.4 MiB."""
     scaled, units = float(size_bytes), ["B", "KiB", "MiB", "GiB", "TiB"]

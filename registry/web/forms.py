@@ -301,20 +301,6 @@ class RollBackForm(ReasonForm):
         return self.cleaned_data["confirm_unsearchable"] or 0
 
 
-class GalleryForm(forms.Form):
-    """A new gallery."""
-
-    name = forms.CharField(
-        max_length=100, help_text="Letters, digits, hyphens, underscores; it never changes."
-    )
-    alias = forms.ChoiceField(help_text="The gallery follows this alias whenever it moves.")
-    description = forms.CharField(max_length=300, required=False)
-
-    def __init__(self, aliases: list[str], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["alias"].choices = [(name, name) for name in aliases]
-
-
 class ItemsForm(forms.Form):
     """Items to put into a gallery."""
 

@@ -7,19 +7,26 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from registry.catalog.selectors import alias_named, aliases_serving
+from registry.catalog.selectors import alias_named, aliases_serving, ready_versions
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.leases import WorkState
+from registry.galleries.canaries import alarm_of, is_drifted
 from registry.galleries.models import Gallery
 from registry.galleries.selectors import acknowledgements_of, gallery_named, twin_counts
+from registry.galleries.services.attach import Attachment
 from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import submit_inputs
 from registry.galleries.services.search import search as ask_search_process
 from registry.galleries.services.twins import LONGEST_PROBATION_HOURS, set_probation
 from registry.web.attempt import attempt
 from registry.web.backfill_forms import ProbationForm
-from registry.web.forms import GalleryForm, ItemsForm, SearchForm
+from registry.web.canary_rows import canary_card
+from registry.web.forms import ItemsForm, SearchForm
+from registry.web.gallery_forms import GalleryForm, HeldFormSet
 from registry.web.rendering import form_page, page_of, page_or_fragment, posted, see_other
+
+VERSIONS_OFFERED = 100
+"""Suggestions beside a field; any other version may be typed."""
 
 
 @login_required
@@ -28,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()
     found = (
         Gallery.objects.select_related("alias__model", "live_view__encoder__model")
-        .annotate(live_items=Sum("segments__live_items"))
+        .annotate(live_items=Sum("segments__live_items"), drifted=is_drifted())
         .order_by("name")
     )
     if search:
@@ -43,10 +50,11 @@ def create(request: HttpRequest) -> HttpResponse:
     names = [str(a) for a in aliases_serving().filter(model__task="embedding")]
     initial = {"alias": request.GET.get("alias", "")}
     form = GalleryForm(names, posted(request), initial=initial)
+    held = HeldFormSet(posted(request), prefix="held")
     status = 200
     if request.method == "POST":
         status = 422
-        if form.is_valid():
+        if form.is_valid() and (not form.is_attached or held.is_valid()):
             model, _, alias = form.cleaned_data["alias"].partition("@")
             with attempt(request) as tried:
                 gallery = create_gallery(
@@ -54,10 +62,18 @@ def create(request: HttpRequest) -> HttpResponse:
                     description=form.cleaned_data["description"],
                     alias=alias_named(model, alias),
                     actor=request.user,
+                    attachment=Attachment(form.cleaned_data["location"], held.held())
+                    if form.is_attached
+                    else None,
                 )
                 return see_other(request, "gallery", gallery.name)
             status = tried.status
-    context = {"form": form, "has_alias": bool(names)}
+    context = {
+        "form": form,
+        "held": held,
+        "has_alias": bool(names),
+        "versions": ready_versions(task="embedding")[:VERSIONS_OFFERED],
+    }
     return render(request, "galleries/create.html", context, status=status)
 
 
@@ -87,6 +103,8 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "twins": twin_counts(gallery),
         "probation_form": ProbationForm(initial={"hours": gallery.probation_hours}),
         "search_form": SearchForm(),
+        "card": canary_card(request, gallery),
+        "drift": alarm_of(name),
     }
     return page_or_fragment(
         request, "galleries/detail.html", "galleries/_work.html", context, final=not at_work

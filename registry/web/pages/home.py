@@ -9,10 +9,13 @@ from registry.audit.selectors import entries
 from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import aliases_serving
 from registry.evaluation.models import EvaluationSet
+from registry.galleries.canaries import standing_alarms
+from registry.galleries.models import DriftAlarm
 from registry.upgrades.selectors import upgrades
 from registry.upgrades.states import OPEN
 
 SHOWN = 10
+DRIFTS_SHOWN = 5
 
 
 @login_required
@@ -26,6 +29,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "serving": serving[:SHOWN],
         "serving_count": serving.count(),
         "entries": entries()[:SHOWN],
+        "drifts": standing_alarms().filter(state=DriftAlarm.State.OPEN)[:DRIFTS_SHOWN],
         "has_model": RegisteredModel.objects.exists(),
         "has_set": EvaluationSet.objects.exists(),
     }

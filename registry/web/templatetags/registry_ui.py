@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from registry.catalog.models import ModelVersion
+from registry.galleries.canaries import in_words
 from registry.upgrades.models import Check, Upgrade
 from registry.web import figures, spans
 from registry.web.icons import ICONS
@@ -22,6 +23,8 @@ from registry.web.standings import STANDINGS, Standing, standing_of, standing_of
 register = template.Library()
 
 register.filter("count", figures.count)
+register.filter("drift", figures.drift)
+register.filter("finding", in_words)
 register.filter("size", figures.size)
 register.filter("duration", spans.duration)
 register.filter("months", spans.months)
@@ -214,6 +217,7 @@ _AREAS = {
     "policy_edit": "policies",
     "gallery": "galleries",
     "gallery_create": "galleries",
+    "gallery_canaries": "galleries",
     "gallery_search": "galleries",
     "gallery_backfill": "galleries",
     "gallery_economics": "galleries",

@@ -189,3 +189,66 @@ def test_a_gallery_without_consumers_says_nothing_of_them(pages):
     make.a_gallery(name="g")
 
     assert 'id="consumers"' not in pages.get("/galleries/g/").content.decode()
+
+
+@pytest.fixture
+def line():
+    alias = make.an_alias(make.a_model("m", task="embedding"))
+    make.a_promoted_upgrade(alias)
+    return alias
+
+
+def attached_form(**changes):
+    form = {"name": "g", "alias": "m@production", "description": "", "kind": "attached"}
+    rows = {"held-TOTAL_FORMS": "4", "held-INITIAL_FORMS": "0"}
+    return form | rows | {"location": "opensearch://search-eu/faces"} | changes
+
+
+def test_an_attached_gallery_is_created_with_what_it_holds(pages, line):
+    other = make.a_version(line.model)
+    held = {
+        "held-0-producer": "m:1",
+        "held-0-items": "12000",
+        "held-2-producer": str(other),
+        "held-2-items": "70",
+    }
+
+    response = pages.post("/new/gallery/", attached_form(**held))
+
+    assert response.url == "/galleries/g/"
+    gallery = Gallery.objects.get()
+    assert (gallery.kind, gallery.location) == ("attached", "opensearch://search-eu/faces")
+    counted = gallery.segments.order_by("number").values_list("producer__number", "live_items")
+    assert list(counted) == [(other.number, 70), (1, 12_000)]
+
+
+def test_what_was_typed_about_an_index_is_left_out_where_the_vectors_are_here(pages, line):
+    pages.post("/new/gallery/", attached_form(kind="embedded", **{"held-0-producer": "m:1"}))
+
+    assert (Gallery.objects.get().kind, Gallery.objects.get().location) == ("embedded", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"location": " "}, "Say where the index is."),
+        ({"held-0-producer": "m:1"}, "Say how many items it made."),
+        ({"held-0-items": "5"}, "Say which version made them."),
+        ({"held-0-producer": "m:9", "held-0-items": "5"}, "no version m:9"),
+        ({"held-0-producer": "m:1", "held-0-items": "0"}, "greater than or equal to 1"),
+        (
+            {f"held-{i}-{k}": v for i in (0, 1) for k, v in (("producer", "m:1"), ("items", "5"))},
+            "a version is named twice",
+        ),
+        ({"held-TOTAL_FORMS": ""}, "ManagementForm data is missing"),
+    ],
+)
+def test_what_is_wrong_with_an_attached_gallery_is_shown_and_nothing_is_made(
+    pages, line, changes, words
+):
+    response = pages.post("/new/gallery/", attached_form(**changes))
+
+    assert response.status_code == 422
+    assert words in text_of(response)
+    assert "opensearch" in response.content.decode() or changes == {"location": " "}
+    assert not Gallery.objects.exists()

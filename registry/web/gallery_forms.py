@@ -1,0 +1,129 @@
+"""What people type about galleries: a new one, an index of another team, canaries, drift."""
+
+from typing import Any
+
+from django import forms
+
+from compat.drift import LEAST_TOLERANCE, MOST_TOLERANCE, TOLERANCE
+from registry.catalog.models import ModelVersion
+from registry.catalog.selectors import resolve
+from registry.core.errors import RegistryError
+from registry.galleries.canaries import MOST_CANARIES
+from registry.galleries.models import Gallery
+from registry.galleries.services.attach import LONGEST_LOCATION, MOST_ITEMS
+
+HELD_ROWS = 4
+
+
+class GalleryForm(forms.Form):
+    """A new gallery; where an attached one is, is asked only of those."""
+
+    name = forms.CharField(
+        max_length=100, help_text="Letters, digits, hyphens, underscores; it never changes."
+    )
+    alias = forms.ChoiceField(help_text="The gallery follows this alias whenever it moves.")
+    description = forms.CharField(max_length=300, required=False)
+    kind = forms.ChoiceField(
+        choices=Gallery.Kind.choices, required=False, initial=Gallery.Kind.EMBEDDED
+    )
+    location = forms.CharField(
+        max_length=LONGEST_LOCATION,
+        required=False,
+        label="Where the index is",
+        help_text="For people to read, such as opensearch://search-eu/faces; nothing connects to "
+        "it.",
+    )
+
+    def __init__(self, aliases: list[str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["alias"].choices = [(name, name) for name in aliases]
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the index of another team was chosen."""
+        return self.cleaned_data.get("kind") == Gallery.Kind.ATTACHED
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.is_attached and not cleaned.get("location") and "location" not in self.errors:
+            self.add_error("location", "Say where the index is.")
+        return cleaned
+
+
+class HeldForm(forms.Form):
+    """How many vectors of an attached index one version made."""
+
+    producer = forms.CharField(required=False, label="Version", max_length=200)
+    items = forms.IntegerField(required=False, min_value=1, max_value=MOST_ITEMS, label="Items")
+
+    def clean_producer(self) -> ModelVersion | None:
+        text = self.cleaned_data["producer"].strip()
+        if not text:
+            return None
+        try:
+            return resolve(text)
+        except RegistryError as exc:
+            raise forms.ValidationError(str(exc), code=exc.code) from None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "producer" in cleaned and "items" in cleaned:
+            if cleaned["producer"] and not cleaned["items"]:
+                raise forms.ValidationError("Say how many items it made.")
+            if cleaned["items"] and not cleaned["producer"]:
+                raise forms.ValidationError("Say which version made them.")
+        return cleaned
+
+
+class _Held(forms.BaseFormSet):
+    """What an attached index holds; rows left empty say nothing."""
+
+    def held(self) -> list[tuple[ModelVersion, int]]:
+        """Return the versions with their counts."""
+        return [
+            (form.cleaned_data["producer"], form.cleaned_data["items"])
+            for form in self.forms
+            if form.cleaned_data.get("producer")
+        ]
+
+
+HeldFormSet = forms.formset_factory(HeldForm, formset=_Held, extra=HELD_ROWS)
+
+
+class CanariesForm(forms.Form):
+    """Canaries of one segment of an attached gallery."""
+
+    segment = forms.TypedChoiceField(
+        coerce=int, label="Segment", widget=forms.Select(attrs={"class": "form-select"})
+    )
+    file = forms.FileField(
+        label="NPZ or Parquet file",
+        help_text=f"At most {MOST_CANARIES} rows: id, input or image, and vector as it lies in "
+        "the index, in float32.",
+    )
+    tolerance = forms.FloatField(
+        min_value=LEAST_TOLERANCE,
+        max_value=MOST_TOLERANCE,
+        initial=f"{TOLERANCE:g}",
+        help_text="Greatest drift that counts as the same vector. Other hardware, float16 and a "
+        "byte a number stay below 0.0001.",
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+
+    def __init__(self, gallery: Gallery, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        segments = gallery.segments.select_related("producer__model").order_by("-number")
+        self.fields["segment"].choices = [
+            (s.number, f"{s.number}, made by {s.producer}, {s.live_items:,} items")
+            for s in segments
+        ]
+
+
+class AcknowledgementForm(forms.Form):
+    """Why the drift of a gallery is no harm."""
+
+    reason = forms.CharField(
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="The ledger keeps it with your name. Promotions may then cut the gallery over.",
+    )
