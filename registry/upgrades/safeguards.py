@@ -118,6 +118,14 @@ def guarded(alias: Alias, safeguards: Iterable[Safeguard]) -> list[Guarded]:
     ]
 
 
+def undoing(alias: Alias) -> tuple[AliasMove, RollbackPlan] | None:
+    """Return the promotion that a signal would undo now, with what going back would mean."""
+    move = promotion_at(alias.pk, alias.epoch)
+    if move is None:
+        return None
+    return move, plan_rollback(alias=alias, target=move.from_version)
+
+
 def signals_of(alias: Alias) -> QuerySet[Signal]:
     """Return the signals that came for an alias, newest first."""
     return (

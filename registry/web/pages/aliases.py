@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from registry.catalog.models import Alias, ModelVersion
 from registry.catalog.selectors import alias_named, version_numbered
 from registry.core.errors import RegistryError
+from registry.galleries.canaries import standing_alarms
 from registry.galleries.models import Gallery
 from registry.upgrades.models import EvaluationPin
 from registry.upgrades.owed import waivers_owed
@@ -24,14 +25,27 @@ from registry.web.forms import ApprovalsForm, PinForm, PolicyChoiceForm, RollBac
 from registry.web.plan_rows import plan_rows
 from registry.web.policy_rows import effective_part_rows, effective_rows
 from registry.web.rendering import page_of, posted, see_other
+from registry.web.staging_forms import SafeguardForm
+from registry.web.staging_rows import safeguards_of
 
 OFFERED_TARGETS = 10
+DRIFTS_SHOWN = 5
 
 
 @login_required
 @require_GET
 def detail(request: HttpRequest, name: str, alias: str) -> HttpResponse:
-    found = alias_named(name, alias)
+    return alias_page(request, alias_named(name, alias))
+
+
+def alias_page(
+    request: HttpRequest,
+    found: Alias,
+    *,
+    safeguard_form: SafeguardForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """Show an alias, with a form that is to be filled in again where one is given."""
     gate = gate_of(found)
     policy = effective_policy(found)
     moves = found.moves.select_related("from_version__model", "to_version__model", "actor")
@@ -59,9 +73,10 @@ def detail(request: HttpRequest, name: str, alias: str) -> HttpResponse:
         "moves": page_of(request, moves, 25),
         "galleries": Gallery.objects.filter(alias=found),
         "owed": waivers_owed(found),
+        "drifts": standing_alarms().filter(gallery__alias=found)[:DRIFTS_SHOWN],
         "can_roll_back": bool(_earlier(found)),
-    }
-    return render(request, "aliases/detail.html", context)
+    } | safeguards_of(found, safeguard_form)
+    return render(request, "aliases/detail.html", context, status=status)
 
 
 @login_required

@@ -25,11 +25,14 @@ from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
 from registry.web.forms import DecisionForm, ReasonForm, SupersedeForm, WaiverForm
 from registry.web.pages.adapters import repair_of
+from registry.web.pages.previews import shadow_of, try_of
 from registry.web.pages.rivals import rivals_of
 from registry.web.plan_rows import plan_rows
 from registry.web.rendering import page_of, page_or_fragment, posted, see_other
 from registry.web.rule_rows import blocking_rules, coverage_rows, null_rows, rule_rows, why
 from registry.web.set_reports import SetReport, report_on
+from registry.web.staging_forms import LaterForm
+from registry.web.staging_rows import schedule_of
 from registry.web.standings import is_open
 
 SHOWN_FLIPS = 24
@@ -64,7 +67,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, upgrade_id: int) -> HttpResponse:
     upgrade = fresh_upgrade(upgrade_id)
     final = upgrade.state != State.EVALUATING
-    context = {"upgrade": upgrade, "incumbent": _incumbent(upgrade)}
+    context = {"upgrade": upgrade, "incumbent": _incumbent(upgrade)} | schedule_of(upgrade)
     if not final or upgrade.state == State.REFUSED:
         context["steps"] = _steps(upgrade)
     if not (request.htmx and not final):
@@ -90,16 +93,31 @@ def promotion(request: HttpRequest, upgrade_id: int) -> HttpResponse:
             messages.success(request, f"{promoted.upgrade.alias} names {promoted.move.to_version}.")
             return see_other(request, "upgrade", upgrade_id)
         status = tried.status
+    return promotion_page(request, upgrade_id, form=form, status=status)
+
+
+def promotion_page(
+    request: HttpRequest,
+    upgrade_id: int,
+    *,
+    form: ReasonForm | None = None,
+    later: LaterForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """Show what a promotion would move, with the forms to do it now or later."""
     upgrade = fresh_upgrade(upgrade_id)
     blocked = _blocked(upgrade, request)
+    dual_query_helps = blocked and _blocked(upgrade, request, dual_query=True) is None
     context = {
         "upgrade": upgrade,
         "incumbent": upgrade.alias.version,
-        "form": form,
+        "form": form or ReasonForm(),
+        "later": later or LaterForm(prefix="later"),
         "blocked": blocked,
-        "dual_query_helps": blocked and _blocked(upgrade, request, dual_query=True) is None,
+        "dual_query_helps": dual_query_helps,
+        "may_schedule": not blocked or dual_query_helps or blocked.code == "approvals_missing",
         "galleries": [(p, plan_rows(p.cutover)) for p in galleries_after(upgrade)],
-    }
+    } | schedule_of(upgrade)
     return render(request, "upgrades/promote.html", context, status=status)
 
 
@@ -170,6 +188,7 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
         "withdraw_form": ReasonForm(auto_id="withdraw_%s"),
         "supersede_form": SupersedeForm(upgrade, auto_id="supersede_%s"),
     } | repair_of(upgrade)
+    context |= try_of(upgrade) | shadow_of(upgrade)
     verdict = upgrade.verdict
     if verdict is None:
         return context

@@ -29,6 +29,8 @@ EXAMPLES: dict[str, object] = {
     "webhook_id": 1,
     "delivery_id": 1,
     "seq": 1,
+    "schedule_id": 1,
+    "signal": "none",
 }
 
 ACTS = {
@@ -58,6 +60,10 @@ ACTS = {
     "webhook_deactivate",
     "webhook_activate",
     "webhook_redeliver",
+    "upgrade_schedule",
+    "schedule_cancel",
+    "alias_safeguard",
+    "alias_safeguard_remove",
 }
 
 
