@@ -25,7 +25,7 @@ class SegmentPlan:
     """Whether a segment stays searchable, by which version's queries, and the evidence for it.
 
     Attributes:
-        twins: the queries meet what the version that makes them has embedded itself.
+        twins_by: the version whose vectors they meet where that is not the producer.
         lost_items: live items that no query would reach.
         returning_items: those of them that are found again once they are embedded.
     """
@@ -36,7 +36,7 @@ class SegmentPlan:
     searchable: bool
     evidence: str
     queried_by: int
-    twins: bool
+    twins_by: int | None
     lost_items: int
     returning_items: int
 
@@ -90,7 +90,7 @@ def plan_cutover(
 def _plan_segment(
     held: HeldSegment, encoder: int, evidence: Mapping[int, str], dual: Mapping[int, str]
 ) -> SegmentPlan:
-    queried_by, twins, lost, returning = encoder, False, 0, 0
+    queried_by, twins_by, lost, returning = encoder, None, 0, 0
     if held.producer == encoder:
         reference = "self"
     elif held.producer in dual:
@@ -98,8 +98,8 @@ def _plan_segment(
     elif held.producer in evidence:
         reference = evidence[held.producer]
     else:
-        twins = bool(held.twin_items or held.returning_items)
-        reference = "twins" if twins else ""
+        reference = "twins" if held.twin_items or held.returning_items else ""
+        twins_by = encoder if reference else None
         lost, returning = held.live_items - held.twin_items, held.returning_items
     return SegmentPlan(
         segment=held.segment,
@@ -108,7 +108,7 @@ def _plan_segment(
         searchable=bool(reference),
         evidence=reference,
         queried_by=queried_by,
-        twins=twins,
+        twins_by=twins_by,
         lost_items=lost,
         returning_items=returning,
     )

@@ -16,19 +16,26 @@ class Gallery(models.Model):
     """A searchable collection that follows an alias; its live pointer is (epoch, live view).
 
     Of an attached one the vectors are in another team's index: ``location`` says where, for people
-    to read, and the owner declares the counts of its segments. On probation, until a time, what is
-    inserted is embedded by the former encoder as well, so that a rollback finds it.
+    to read, and the owner declares the counts of its segments. ``engine`` searches what is
+    published of an embedded one; chunk files hold every vector, whatever searches them. On
+    probation, until a time, what is inserted is embedded by the former encoder as well, so that a
+    rollback finds it.
     """
 
     class Kind(models.TextChoices):
         EMBEDDED = "embedded"
         ATTACHED = "attached"
 
+    class Engine(models.TextChoices):
+        FILES = "files", "FAISS files"
+        PGVECTOR = "pgvector", "PostgreSQL with pgvector"
+
     name = models.SlugField(max_length=100, unique=True)
     alias = models.ForeignKey(Alias, models.PROTECT, related_name="galleries")
     description = models.CharField(max_length=300, blank=True)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.EMBEDDED)
     location = models.CharField(max_length=500, blank=True)
+    engine = models.CharField(max_length=10, choices=Engine, default=Engine.FILES)
     epoch = models.PositiveIntegerField(default=0)
     live_view = models.ForeignKey("View", models.PROTECT, null=True, related_name="+")
     probation_hours = models.PositiveIntegerField(default=7 * 24)
@@ -125,17 +132,19 @@ class View(WrittenOnce):
 class ViewSegment(WrittenOnce):
     """One segment inside a view and the version that makes its query.
 
-    With ``twins`` that version meets vectors of its own: those of the segment's batches that it
-    has embedded as well. Otherwise it meets the vectors of the segment's producer, and without
-    evidence for that pair the segment is not searched. ``calibration`` makes its scores comparable
-    with those of other pairs; it is there wherever versions other than the view's encoder ask.
+    Where ``twins_by`` names a version, its query meets what that one has made of the segment's
+    batches as well. Otherwise it meets the vectors of the segment's producer, and without evidence
+    for that pair the segment is not searched. ``calibration`` makes its scores comparable with
+    those of other pairs; it is there wherever versions other than the view's encoder ask.
     """
 
     view = models.ForeignKey(View, models.PROTECT, related_name="entries")
     segment = models.ForeignKey(Segment, models.PROTECT, related_name="+")
     encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     searchable = models.BooleanField()
-    twins = models.BooleanField(default=False)
+    twins_by = models.ForeignKey(
+        ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     evidence = models.CharField(max_length=100, blank=True)
     calibration = models.JSONField(default=dict, blank=True)
 

@@ -35,9 +35,10 @@ PLACES_AT_ONCE = 5000
 class LiveSegment:
     """One segment of the live view as a reader needs it.
 
-    ``encoder`` makes its query; ``calibration`` is there where versions differ in that. With
-    ``twins`` the vectors are those that ``encoder`` made of the segment's batches, and producer,
-    dimension and distance are its own.
+    ``encoder`` makes its query; ``calibration`` is there where versions differ in that. Where
+    ``twins_by`` names a version, the vectors are what it made of the segment's batches, and
+    producer, dimension and distance are its own. ``engine`` searches what is published of it, all
+    of it of one ``space``: the digest of who made its vectors.
     """
 
     segment_id: int
@@ -52,12 +53,14 @@ class LiveSegment:
     searchable: bool
     evidence: str
     calibration: Calibration | None
-    twins: bool = False
+    twins_by: int | None = None
+    engine: str = Gallery.Engine.FILES
+    space: str = ""
 
     @property
     def key(self) -> tuple[int, int]:
         """What tells apart the vectors of one segment: its id, and whose twins, or 0."""
-        return self.segment_id, self.encoder.pk if self.twins else 0
+        return self.segment_id, self.twins_by or 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class LiveView:
                     segment,
                     revision=revision,
                     live_items=items,
-                    index_digest="" if segment.twins else digest,
+                    index_digest="" if segment.twins_by else digest,
                 )
                 for segment in self.segments
                 for revision, items, digest in (moved[segment.segment_id],)
@@ -159,7 +162,9 @@ def _pointer_sql() -> str:
 def view_plan(view_id: int) -> LiveView:
     """Return a view, of which only what ``LiveView.at`` replaces may ever change."""
     view = View.objects.select_related("gallery", "encoder__model").get(pk=view_id)
-    entries = view.entries.select_related("segment__producer__model", "encoder__model")
+    entries = view.entries.select_related(
+        "segment__gallery", "segment__producer__model", "encoder__model", "twins_by__model"
+    )
     segments = tuple(map(_live_segment, entries.order_by("segment__number")))
     return LiveView(
         view.gallery_id, view.gallery.name, view.gallery.epoch, view.number, view.encoder, segments
@@ -167,8 +172,8 @@ def view_plan(view_id: int) -> LiveView:
 
 
 def _live_segment(entry: ViewSegment) -> LiveSegment:
-    segment, made_by = entry.segment, entry.encoder if entry.twins else entry.segment.producer
-    output = entry.encoder.manifest["output"] if entry.twins else {}
+    segment, made_by = entry.segment, entry.twins_by or entry.segment.producer
+    output = made_by.manifest["output"] if entry.twins_by else {}
     return LiveSegment(
         entry.segment_id,
         segment.number,
@@ -176,13 +181,15 @@ def _live_segment(entry: ViewSegment) -> LiveSegment:
         entry.encoder,
         output.get("dimension", segment.dimension),
         output.get("distance", segment.distance),
-        "" if entry.twins else segment.index_digest,
+        "" if entry.twins_by else segment.index_digest,
         segment.revision,
         segment.live_items,
         entry.searchable,
         entry.evidence,
         Calibration(**entry.calibration) if entry.calibration else None,
-        entry.twins,
+        entry.twins_by_id,
+        segment.gallery.engine,
+        made_by.digest,
     )
 
 

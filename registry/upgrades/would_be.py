@@ -122,9 +122,13 @@ def _planned(gallery: Gallery, live: LiveView, grounds: Grounds, dual: Dual) -> 
 def _as_planned(
     segment: LiveSegment, planned: SegmentPlan | None, grounds: Grounds, dual: Dual
 ) -> LiveSegment:
-    """Return the segment as the plan has it; one that holds nothing is in no plan."""
+    """Return the segment as the plan has it; one that holds nothing is in no plan.
+
+    What would be, or is, found by its twins only is not tried: the segment's own vectors are in
+    another space than the plan speaks of.
+    """
     candidate = grounds.upgrade.candidate
-    if planned is None or not planned.searchable or planned.twins:
+    if planned is None or not planned.searchable or planned.twins_by or segment.twins_by:
         return replace(segment, encoder=candidate, searchable=False, evidence="", calibration=None)
     return replace(
         segment,

@@ -42,7 +42,7 @@ def test_what_the_encoder_embedded_as_well_stays_searchable_and_the_rest_is_coun
     plan = plan_cutover(held, encoder=10, evidence={})
 
     assert (plan.segments[0].evidence, plan.segments[0].queried_by) == ("twins", 10)
-    assert plan.segments[0].twins
+    assert plan.segments[0].twins_by == 10
     assert (plan.unsearchable_items, plan.returning_items) == (3, 2)
     assert not plan.covers_everything
 
@@ -59,6 +59,6 @@ def test_evidence_and_dual_queries_come_before_twins():
     by_evidence = plan_cutover(held, encoder=10, evidence={11: "verdict:3"})
     by_dual = plan_cutover(held, encoder=10, evidence={}, dual={11: "comparison:4"})
 
-    assert [plan.segments[0].twins for plan in (by_evidence, by_dual)] == [False, False]
+    assert [plan.segments[0].twins_by for plan in (by_evidence, by_dual)] == [None, None]
     assert by_evidence.covers_everything
     assert by_dual.covers_everything

@@ -130,14 +130,14 @@ class Preparation:
             stale = [
                 s.segment_id
                 for s in view.segments
-                if not s.twins
+                if not s.twins_by
                 and held.get(s.segment_id) not in {None, published.get(s.segment_id, "")}
             ]
             if not stale:
                 continue
             view = self._search.resolved(name)
             for segment in view.segments:
-                if segment.segment_id in stale and not segment.twins:
+                if segment.segment_id in stale and not segment.twins_by:
                     self._adopt(view, segment)
 
     def _adopt(self, view: LiveView, segment: LiveSegment) -> None:

@@ -24,6 +24,7 @@ from workers.indexing.conditions import comparable, require_vectors
 from workers.indexing.protocol import Distance, Vectors
 from workers.serving.encoders import Encoders
 from workers.serving.errors import SearchError
+from workers.serving.published import told_as_unavailable
 from workers.serving.queries import Query
 from workers.serving.segments import Loaded, Rows, Segments
 
@@ -177,13 +178,15 @@ class Search:
             )
         loaded = self.segments.current(view.gallery_id, segment)
         rows = loaded.rows_at([(item.batch_id, item.row)])
-        if not len(rows) and segment.twins:
+        if not len(rows) and segment.twins_by:
             raise SearchError("item_not_searchable", f"{item_id} is not embedded again yet")
         if not len(rows):  # it came after the pointer was resolved
             raise SearchError("unknown_item", f"no item {item_id} in {view.gallery}")
         row = int(rows[0])
+        with told_as_unavailable(segment):
+            vector = loaded.index.vector(row)[None]
         return Probe(
-            loaded.index.vector(row)[None],
+            vector,
             segment.producer,
             Distance(segment.distance),
             (segment.segment_id, row),
@@ -273,7 +276,7 @@ def _not_embedded_yet(
 ) -> Iterator[dict[str, Any]]:
     """Yield the segments of which the version that asks has not embedded every item as well."""
     for (segment, _), held in zip(searched, loaded, strict=True):
-        missing = segment.live_items - held.live_rows if segment.twins else 0
+        missing = segment.live_items - held.live_rows if segment.twins_by else 0
         if missing > 0:
             yield {
                 "segment": segment.number,
@@ -331,7 +334,8 @@ def _found(loaded: list[Loaded], searched: Sequence[tuple[LiveSegment, Probe]], 
     scores, merits, numbers, rows = [], [], [], []
     for number, (held, (segment, probe)) in enumerate(zip(loaded, searched, strict=True)):
         is_home = probe.itself is not None and probe.itself[0] == segment.segment_id
-        near, near_rows = held.nearest(probe.vector, k + is_home)
+        with told_as_unavailable(segment):
+            near, near_rows = held.nearest(probe.vector, k + is_home)
         if is_home:  # a query never meets itself
             others = near_rows != probe.itself[1]
             near, near_rows = near[others][:k], near_rows[others][:k]

@@ -22,6 +22,7 @@ from registry.galleries.selectors import (
     twins_of,
 )
 from registry.galleries.services.insert import segment_store
+from workers.engines.protocol import EngineUnavailableError
 from workers.errors import PermanentError
 from workers.indexing.chunks import read_chunk
 from workers.indexing.conditions import comparable
@@ -29,8 +30,8 @@ from workers.indexing.faiss_flat import FaissFlat
 from workers.indexing.live import Live
 from workers.indexing.parts import Parts
 from workers.indexing.protocol import MISSING, Distance
-from workers.indexing.publish import read_index
 from workers.serving.errors import SearchError
+from workers.serving.published import published_part, require_rows, told_as_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Loaded:
         starts: (B + 1,) first row of each batch, then the number of rows.
         live: (n,) which rows hold an item.
         index: the vectors.
-        index_digest: the index file that is mapped; none, where the chunks were read instead.
+        index_digest: the index that is searched; none, where the chunks were read instead.
     """
 
     revision: int
@@ -103,7 +104,8 @@ class Segments:
         """Return a segment that is at least as new as the revision that was resolved.
 
         Raises:
-            SearchError: ``segment_unavailable``: its files are missing or are not what they were.
+            SearchError: ``segment_unavailable``: its files are missing or are not what they were;
+                ``engine_unavailable``: what searches it does not answer.
         """
         held = self._loaded.get(wanted.key)
         if held is not None and held.revision >= wanted.revision:
@@ -116,15 +118,19 @@ class Segments:
             return held
 
     def adopt_index(self, gallery_id: int, wanted: LiveSegment) -> None:
-        """Map the index that was published since a segment was read.
+        """Search by the index that was published since a segment was read.
 
         Until that is done the segment is searched as it is held; an index that cannot be used
-        is not tried again.
+        is not tried again, and an engine that does not answer is asked at the next look.
         """
         held = self._loaded.get(wanted.key)
         if held is None or wanted.index_digest in {"", held.index_digest, *self._refused}:
             return
-        indexed = _from_index(segment_store(gallery_id, wanted.segment_id), wanted)
+        try:
+            indexed = _from_index(gallery_id, wanted)
+        except EngineUnavailableError as exc:
+            log.warning("segment %s is searched as it is held: %s", wanted.segment_id, exc)
+            return
         if indexed is None:
             self._refused.add(wanted.index_digest)
             return
@@ -168,13 +174,12 @@ class Segments:
 
 def _newer(gallery_id: int, wanted: LiveSegment, held: Loaded | None) -> Loaded:
     try:
-        files = segment_store(gallery_id, wanted.segment_id)
-        if held is None:
-            held = _from_index(files, wanted) or _empty(wanted)
-        add = _with_twins if wanted.twins else _with_added
-        return _with_removed(wanted, add(files, wanted, held))
-    except PermanentError as exc:
-        raise SearchError("segment_unavailable", f"segment {wanted.number}: {exc}") from exc
+        with told_as_unavailable(wanted):
+            files = segment_store(gallery_id, wanted.segment_id)
+            if held is None:
+                held = _from_index(gallery_id, wanted) or _empty(wanted)
+            add = _with_twins if wanted.twins_by else _with_added
+            return _with_removed(wanted, add(files, wanted, held))
     except RegistryError as exc:
         detail = f"segment {wanted.number}: {exc.code}: {exc}"
         raise SearchError("segment_unavailable", detail) from exc
@@ -186,20 +191,18 @@ def _empty(wanted: LiveSegment) -> Loaded:
     return Loaded(0, 0, none, np.zeros(1, dtype=np.int64), np.empty(0, dtype=bool), index)
 
 
-def _from_index(files: Store, wanted: LiveSegment) -> Loaded | None:
-    """Return a segment as its index holds it, or nothing where that cannot be used."""
+def _from_index(gallery_id: int, wanted: LiveSegment) -> Loaded | None:
+    """Return a segment as its index holds it, or nothing where that cannot be used.
+
+    Raises:
+        EngineUnavailableError: it may be of use later.
+    """
     if not wanted.index_digest:
         return None
     empty = _empty(wanted)
     try:
-        published = read_index(
-            files.path(wanted.index_digest),
-            digest=wanted.index_digest,
-            dimension=wanted.dimension,
-            distance=empty.index.distance,
-        )
         batches = list(indexed_chunks_of(wanted.segment_id, wanted.index_digest))
-        _require_rows(len(published), sum(batch.rows for batch in batches), "the index")
+        published = published_part(gallery_id, wanted, batches)
     except (PermanentError, RegistryError) as exc:
         log.error("segment %s is read from its chunks: %s", wanted.segment_id, exc)
         return None
@@ -230,7 +233,7 @@ def _with_twins(files: Store, wanted: LiveSegment, held: Loaded) -> Loaded:
     Items of theirs may have been removed long ago, so every removal is looked at again.
     """
     known = set(held.batches.tolist())
-    found = twins_of(wanted.segment_id, wanted.encoder.pk)
+    found = twins_of(wanted.segment_id, wanted.twins_by)
     new = [(twin.batch, twin.chunk_digest) for twin in found if twin.batch_id not in known]
     return replace(_grown(files, wanted, held, new), revision=0) if new else held
 
@@ -242,14 +245,9 @@ def _grown(
     flat = FaissFlat(wanted.dimension, held.index.distance)
     for batch, digest in new:
         chunk = read_chunk(files.path(digest), wanted.dimension)
-        _require_rows(len(chunk), batch.rows, f"the chunk of batch {batch.pk}")
+        require_rows(len(chunk), batch.rows, f"the chunk of batch {batch.pk}")
         flat.add(comparable(chunk, held.index.distance))
     return _followed(held, [batch for batch, _ in new], held.index.plus(flat))
-
-
-def _require_rows(found: int, expected: int, where: str) -> None:
-    if found != expected:
-        raise PermanentError("row_count", f"{found} rows in {where}, {expected} in the database")
 
 
 def _followed(held: Loaded, new: list[InsertBatch], index: Parts) -> Loaded:

@@ -77,8 +77,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="viewsegment",
-            name="twins",
-            field=models.BooleanField(default=False),
+            name="twins_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="catalog.modelversion",
+            ),
         ),
         migrations.AddConstraint(
             model_name="gallery",

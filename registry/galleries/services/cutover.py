@@ -132,7 +132,7 @@ def open_view(
             segment_id=planned.segment,
             encoder_id=planned.queried_by,
             searchable=planned.searchable,
-            twins=planned.twins,
+            twins_by_id=planned.twins_by,
             evidence=planned.evidence,
             calibration=_calibration(planned, encoder, dual),
         )
@@ -156,7 +156,7 @@ def open_view(
     announce_cutover()
     gallery.epoch, gallery.live_view = epoch + 1, view
     if returning:
-        by_twins = [planned.segment for planned in plan.segments if planned.twins]
+        by_twins = [planned.segment for planned in plan.segments if planned.twins_by]
         twin_what_is_missing(gallery, encoder, by_twins)
     return Cutover.objects.create(
         gallery=gallery,
@@ -170,7 +170,7 @@ def open_view(
 
 
 def _calibration(planned: SegmentPlan, encoder: ModelVersion, dual: Dual) -> dict[str, Any]:
-    if planned.producer == encoder.pk or planned.twins:
+    if planned.producer == encoder.pk or planned.twins_by:
         return _own_calibration(dual)
     own = dual.get(planned.producer)
     return asdict(own.producer) if own else {}

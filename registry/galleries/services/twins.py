@@ -192,9 +192,8 @@ def discard_past_probation() -> int:
 def _discard(gallery: Gallery) -> int:
     used = ViewSegment.objects.filter(
         view=gallery.live_view_id,
-        twins=True,
         segment=OuterRef("batch__segment"),
-        encoder=OuterRef("encoder"),
+        twins_by=OuterRef("encoder"),
     )
     unused = Twin.objects.filter(~Exists(used), batch__gallery=gallery)
     if gallery.probation_encoder_id is not None:

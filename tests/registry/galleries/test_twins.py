@@ -110,7 +110,8 @@ def test_a_rollback_has_the_rest_embedded_whose_inputs_are_stored(gallery):
 
     assert cutover.unsearchable_items == 2
     entry = live_view(gallery.name).segments[1]
-    assert (entry.twins, entry.searchable, entry.evidence) == (True, True, "twins")
+    assert (entry.twins_by, entry.searchable) == (former_of(gallery).pk, True)
+    assert entry.evidence == "twins"
     assert entry.producer == str(former_of(gallery))
     missing = Twin.objects.get(work_state="queued")
     assert [item.external_id for item in missing.batch.items.all()] == ["new-2"]

@@ -79,14 +79,15 @@ def test_going_back_finds_at_once_what_was_embedded_twice_and_counts_the_rest(pr
     gallery = gallery_of(promoted)
     assert gallery.probation_encoder is None
     entry = gallery.live_view.entries.get(segment__number=2)
-    assert (entry.twins, entry.encoder, entry.evidence) == (True, former_of(promoted), "twins")
+    assert (entry.twins_by, entry.encoder) == (former_of(promoted), former_of(promoted))
+    assert entry.evidence == "twins"
     assert Twin.objects.filter(work_state="queued").count() == 1
 
 
 def test_after_going_back_and_forth_every_segment_is_queried_as_before(promoted):
     gallery = gallery_of(promoted)
     backfills.an_insert_of_inputs(gallery, ["new"])
-    before = list(gallery.live_view.entries.values_list("segment", "encoder", "twins"))
+    before = list(gallery.live_view.entries.values_list("segment", "encoder", "twins_by"))
     go_back(promoted, confirmed=1)
 
     roll_back(
@@ -97,5 +98,5 @@ def test_after_going_back_and_forth_every_segment_is_queried_as_before(promoted)
         dual_query=True,
     )
 
-    after = list(gallery_of(promoted).live_view.entries.values_list("segment", "encoder", "twins"))
+    after = list(gallery_of(promoted).live_view.entries.values_list("segment", "encoder", "twins_by"))
     assert after[: len(before)] == before
