@@ -221,9 +221,7 @@ def _write_probation(gallery: Gallery, encoder: ModelVersion | None, until: Any)
 
 def _untwinned(gallery: Gallery, encoder: ModelVersion) -> QuerySet[InsertBatch]:
     """Return the batches with inputs that ``encoder`` has embedded neither first nor as well."""
-    twins = Twin.objects.filter(
-        batch=OuterRef("pk"), encoder=encoder, work_state__in=[WorkState.DONE, WorkState.FAILED]
-    )
+    twins = Twin.objects.filter(batch=OuterRef("pk"), encoder=encoder, work_state=WorkState.DONE)
     found = InsertBatch.objects.filter(WITH_INPUTS, ~Exists(twins), segment__gallery=gallery)
     return found.filter(work_state=WorkState.DONE).exclude(segment__producer=encoder)
 
@@ -241,13 +239,13 @@ def _live_items(batches: QuerySet[InsertBatch]) -> dict[int, int]:
 
 
 def _ask(batches: QuerySet[InsertBatch], encoder_id: int | None) -> None:
-    """Write the twins that are not there yet, and have them made."""
+    """Write the twins that are not there yet, and have them made; what failed is tried again."""
     wanted: Iterable[int] = batches.filter(WITH_INPUTS).values_list("pk", flat=True)
     Twin.objects.bulk_create(
         (Twin(batch_id=pk, encoder_id=encoder_id) for pk in wanted), ignore_conflicts=True
     )
-    asked = Twin.objects.filter(
-        batch__in=batches, encoder=encoder_id, work_state=WorkState.QUEUED
-    ).values_list("pk", flat=True)
-    for pk in asked:
+    asked = Twin.objects.filter(batch__in=batches, encoder=encoder_id)
+    for pk in asked.filter(work_state=WorkState.FAILED).values_list("pk", flat=True):
+        leases.requeue(Twin, pk)
+    for pk in asked.filter(work_state=WorkState.QUEUED).values_list("pk", flat=True):
         send_on_commit(TaskName.EMBED_TWIN, pk)

@@ -74,7 +74,7 @@ def test_after_a_rollback_what_has_no_twin_is_embedded_in_the_background(gallery
     assert [(s.live_items, s.twin_items) for s in held] == [(12, 12)]
 
 
-def test_an_upload_that_is_gone_is_a_failed_twin_with_the_reason(gallery, queue):
+def test_an_upload_that_is_gone_is_a_failed_twin_that_a_rollback_tries_again(gallery, queue):
     insert(gallery, queue, toy.items(12))
     Twin.objects.update(work_state="queued", chunk_digest="")
     twin = Twin.objects.select_related("batch").get()
@@ -86,4 +86,6 @@ def test_an_upload_that_is_gone_is_a_failed_twin_with_the_reason(gallery, queue)
     assert (twin.work_state, twin.error_code) == ("failed", "artifact_missing")
     former = gallery.views.earliest("number").encoder
     held = twins.held_segments(gallery, former, returning=True)
-    assert [(s.live_items, s.twin_items, s.returning_items) for s in held] == [(12, 0, 0)]
+    assert [(s.live_items, s.twin_items, s.returning_items) for s in held] == [(12, 0, 12)]
+    queue.act(move, gallery=gallery, encoder=former, returning=True)
+    assert ("embed_twin", (twin.pk,)) in queue.sent
