@@ -1,6 +1,7 @@
 # Everything runs from .venv, which bootstrap.py makes and keeps up to date. Nothing here needs root.
 PYTHON ?= python3
 RUN := .venv/bin/python
+WORKERS ?= $(if $(ARGS),0,2)
 export ORT_DISABLE_TELEMETRY := 1
 export OMP_NUM_THREADS ?= 1
 
@@ -12,8 +13,8 @@ demo: bootstrap  ## the story end to end, then the server goes on (SERVE=0: it e
 serve: bootstrap  ## the whole registry on this machine; ARGS="--port 8000"
 	$(RUN) manage.py serve $(ARGS)
 
-test: bootstrap-dev  ## every test; ARGS="-k name"
-	$(RUN) -m pytest $(ARGS)
+test: bootstrap-dev  ## every test, by two processes; ARGS="-k name": some, by one (WORKERS=2: by two)
+	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: bootstrap-dev  ## style, import contracts, migrations, deployment settings
 	$(RUN) -m ruff check .

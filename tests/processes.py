@@ -1,6 +1,7 @@
 """Real processes of an installation: started, waited for, killed, and their output kept."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -16,11 +17,17 @@ ROOT = Path(__file__).resolve().parent.parent
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+PORTS = range(20_000, 32_000)
+"""Below what Linux gives to outgoing connections: nothing takes one between its choice and use."""
+
+
 def free_port() -> int:
-    """Return a loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a loopback port that nothing listens on now, by chance: other sessions choose too."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """HTTP with the registry: what is asked, asked again where that is safe, and what is refused."""
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -39,6 +40,7 @@ class Transport:
                 "User-Agent": f"graceful/{VERSION}",
             },
             timeout=timeout_s,
+            verify=_trusted(access.url),
         )
 
     def close(self) -> None:
@@ -125,6 +127,14 @@ def delay_s(attempt: int) -> float:
     """Return how long to wait after an attempt: doubled each time, and a little random."""
     longest = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (attempt - 1))
     return longest * random.uniform(0.75, 1.25)  # noqa: S311 - spreads load, hides nothing
+
+
+def _trusted(url: str) -> ssl.SSLContext | bool:
+    """Return whose certificates are believed: where none will be shown, nobody's.
+
+    To read those of every authority takes 40 ms, half of a short command.
+    """
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http://") else True
 
 
 def _present(query: Mapping[str, Any]) -> dict[str, Any]:
