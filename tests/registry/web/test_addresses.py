@@ -45,6 +45,7 @@ ACTS = {
     "alias_unpin",
     "upgrade_withdraw",
     "upgrade_supersede",
+    "upgrade_shadow_stop",
     "upgrade_decide",
     "upgrade_evaluate_again",
     "waiver_request",
