@@ -166,6 +166,8 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "invalid_location": ((400,), "an attached gallery says in 1 to 500 characters where it is"),
     "duplicate_producer": ((400,), "a version is named twice"),
     "unknown_segment": ((404,), "the gallery has no such segment"),
+    "unknown_engine": ((400,), "there is no search engine of that name"),
+    "engine_not_configured": ((409,), "the search engine is not set up in this installation"),
     "gallery_attached": ((409,), "the gallery's vectors are in an index of its owner, not here"),
     "gallery_embedded": ((409,), "the gallery's vectors are here: it counts its own items"),
     "segment_not_live": ((409,), "the segment was empty at a cutover: no query meets it"),
@@ -196,6 +198,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "search_unavailable": ((503,), "the search process does not answer"),
     "encoder_unavailable": ((503,), "the search process cannot run the live encoder"),
     "input_unavailable": ((503,), "the search process cannot read a stored input"),
+    "engine_unavailable": ((503,), "the search engine of the gallery does not answer"),
     "segment_unavailable": ((503,), "the search process cannot read a segment"),
     "busy": ((503,), "the search process has too much to do; try again"),
 }

@@ -58,6 +58,9 @@ class GalleryIn(serializers.Serializer):
     model = serializers.CharField()
     alias = serializers.CharField(default=DEFAULT_ALIAS)
     description = serializers.CharField(default="", allow_blank=True, max_length=300)
+    engine = serializers.CharField(
+        default=Gallery.Engine.FILES, help_text="that searches it: `files` or `pgvector`"
+    )
     kind = serializers.ChoiceField(choices=Gallery.Kind.values, default=Gallery.Kind.EMBEDDED)
     location = serializers.CharField(
         default="",
@@ -76,6 +79,8 @@ class GalleryIn(serializers.Serializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         is_attached = attrs["kind"] == Gallery.Kind.ATTACHED
+        if is_attached and attrs["engine"] != Gallery.Engine.FILES:
+            raise serializers.ValidationError("an attached gallery is searched by its owner")
         if not is_attached and (attrs["location"] or attrs["held"]):
             raise serializers.ValidationError("location and held are for attached galleries")
         return attrs
@@ -88,6 +93,7 @@ class GalleryOut(serializers.Serializer):
     description = serializers.CharField()
     kind = serializers.ChoiceField(choices=Gallery.Kind.values)
     location = serializers.CharField(help_text="of the index, if it is attached")
+    engine = serializers.CharField(help_text="that searches it here: `files` or `pgvector`")
     model = serializers.CharField(source="alias.model")
     alias = serializers.CharField(source="alias.name")
     epoch = serializers.IntegerField(help_text="counts its cutovers")
@@ -112,8 +118,12 @@ class SegmentOut(WorkOut):
     evidence = serializers.CharField(help_text="that lets the encoder search it")
     sealed_rows = serializers.IntegerField(allow_null=True)
     index_digest = serializers.CharField()
-    index_kind = serializers.CharField(help_text="`flat`, `hnsw` or `ivf_sq8`; empty without one")
-    index_note = serializers.CharField(help_text="why it is not of the kind its size asks for")
+    index_kind = serializers.CharField(
+        help_text="`flat`, `hnsw`, `ivf_sq8`, or the engine; empty without one"
+    )
+    index_note = serializers.CharField(
+        help_text="why it is not of the kind its size asks for; how an engine keeps it"
+    )
     indexed_rows = serializers.IntegerField(help_text="rows in the index; others are compared")
     recall_at_10 = serializers.FloatField(
         allow_null=True,
@@ -285,6 +295,8 @@ def list_galleries(request: Request) -> Response:
         "other_model",
         "version_not_ready",
         "duplicate_producer",
+        "unknown_engine",
+        "engine_not_configured",
     ],
 )
 def open_gallery(request: Request) -> Response:
@@ -303,6 +315,7 @@ def open_gallery(request: Request) -> Response:
             actor=request.user,
             description=given["description"],
             attachment=attachment,
+            engine=given["engine"],
         )
         return Response(_detail(gallery.name), status=201)
 
@@ -403,6 +416,7 @@ def remove_gallery_items(request: Request, gallery: str) -> Response:
         "not_finite",
         "search_unavailable",
         "encoder_unavailable",
+        "engine_unavailable",
         "segment_unavailable",
         "busy",
         "gallery_attached",

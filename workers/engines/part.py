@@ -18,10 +18,20 @@ class EnginePart:
     """Rows of one publication; what the engine holds beside them is never found.
 
     Raises, of every method: EngineUnavailableError.
+
+    Attributes:
+        kind: the name of the engine.
+        file_bytes: none are mapped here.
     """
 
+    file_bytes = 0
+
     def __init__(
-        self, engine: Engine, collection: Collection, batches: Sequence[tuple[int, int]]
+        self,
+        kind: str,
+        engine: Engine,
+        collection: Collection,
+        batches: Sequence[tuple[int, int]],
     ) -> None:
         """Search the rows of ``batches`` (id and rows of each), in the order of their ids.
 
@@ -29,6 +39,7 @@ class EnginePart:
             PermanentError: ``unknown_collection``, ``unknown_space``, ``collection_differs``;
                 ``row_count``: the engine holds fewer rows.
         """
+        self.kind = kind
         self._engine, self._collection = engine, collection
         numbers = [numbers_of(batch_id, rows) for batch_id, rows in batches]
         self._numbers: Rows = np.concatenate([np.empty(0, np.int64), *numbers])

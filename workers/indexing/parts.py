@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.indexing.choice import Kind
 from workers.indexing.conditions import require_search
 from workers.indexing.faiss_flat import FaissFlat, best_of
 from workers.indexing.live import Live
@@ -31,15 +30,15 @@ class Part(Protocol):
         """Return a copy of one row."""
 
 
-class Mapped(Part, Protocol):
-    """A part that lies in a file.
+class Published(Part, Protocol):
+    """A part that lies in a file, or that an engine holds.
 
     Attributes:
-        kind: how the file arranges its rows.
-        file_bytes: its length.
+        kind: how the file arranges its rows, or the name of the engine.
+        file_bytes: its length; 0 for an engine.
     """
 
-    kind: Kind
+    kind: str
     file_bytes: int
 
 
@@ -54,7 +53,7 @@ class Parts:
         self,
         dimension: int,
         distance: Distance,
-        published: Mapped | None = None,
+        published: Published | None = None,
         grown: tuple[FaissFlat, ...] = (),
     ) -> None:
         self.dimension, self.distance = dimension, distance

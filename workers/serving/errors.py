@@ -23,6 +23,7 @@ STATUS = {
     "busy": 503,
     "database_unavailable": 503,
     "encoder_unavailable": 503,
+    "engine_unavailable": 503,
     "input_unavailable": 503,
     "not_calibrated": 503,
     "segment_unavailable": 503,

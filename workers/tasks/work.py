@@ -38,9 +38,11 @@ class Workplace:
             cpu_s=settings.CHILD_CPU_S,
             wall_s=settings.CHILD_WALL_S,
         )
-        return run_child(
-            module, job, folder=self.folder, limits=limits, on_progress=self._note_progress
-        )
+        return run_child(module, job, folder=self.folder, limits=limits, on_progress=self.report)
+
+    def report(self, done: int, total: int) -> None:
+        """Note how far the work has come; the heartbeat tells."""
+        self._progress = (done, total)
 
     def start(self) -> None:
         """Begin to extend the lease."""
@@ -50,9 +52,6 @@ class Workplace:
         """End the heartbeat."""
         self._stop.set()
         self._thread.join()
-
-    def _note_progress(self, done: int, total: int) -> None:
-        self._progress = (done, total)
 
     def _beat(self) -> None:
         last, waited = self._progress, 0.0

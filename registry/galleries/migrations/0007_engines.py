@@ -1,9 +1,19 @@
-"""Filled in with the models that it makes."""
+"""Which engine searches a gallery; those that are there are searched in files."""
 
-from django.db import migrations
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
     dependencies = [("galleries", "0006_acknowledgements")]
 
-    operations = []
+    operations = [
+        migrations.AddField(
+            "Gallery",
+            "engine",
+            models.CharField(
+                choices=[("files", "FAISS files"), ("pgvector", "PostgreSQL with pgvector")],
+                default="files",
+                max_length=10,
+            ),
+        ),
+    ]

@@ -8,6 +8,7 @@ from registry.audit.services.record import record
 from registry.catalog.models import Alias
 from registry.catalog.services.register_model import require_slug
 from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
+from registry.galleries.engines import require_configured
 from registry.galleries.models import Gallery
 from registry.galleries.services.attach import (
     Attachment,
@@ -26,6 +27,7 @@ def create_gallery(
     actor: AbstractUser,
     description: str = "",
     attachment: Attachment | None = None,
+    engine: str = Gallery.Engine.FILES,
 ) -> Gallery:
     """Create a gallery whose encoder is what ``alias`` names now.
 
@@ -33,11 +35,14 @@ def create_gallery(
     an attached index holds of other versions is searched by no query before a cutover covers it.
 
     Raises:
-        InvalidInputError: no slug, the model embeds nothing, or the attachment cannot be.
-        ConflictError: the alias names no version yet, or the index holds one that is not ready.
+        InvalidInputError: no slug, the model embeds nothing, there is no such engine, or the
+            attachment cannot be.
+        ConflictError: the alias names no version yet, the engine is not set up here, or the index
+            holds a version that is not ready.
         DuplicateError: the name is taken.
     """
     require_slug(name)
+    require_configured(engine)
     locked = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if locked.model.task != "embedding":
         raise InvalidInputError(f"{locked.model} embeds nothing", code="task_mismatch")
@@ -55,6 +60,7 @@ def create_gallery(
                 description=description,
                 kind=kind,
                 location=attachment.location.strip() if attachment else "",
+                engine=engine,
                 created_by=actor,
                 created_at=timezone.now(),
             )
@@ -74,6 +80,7 @@ def create_gallery(
         encoder=str(locked.version),
         kind=kind,
         location=gallery.location,
+        engine=engine,
         declared=declared,
     )
     return gallery

@@ -24,24 +24,39 @@ class SealJob:
     """What a worker needs to build the index of a segment from its chunks, in order.
 
     Attributes:
+        engine: what is to search it.
+        space: the digest of the version that made its vectors.
+        held_ids: the batches whose rows the index so far holds.
         is_sealed: nothing will be added; the count is final.
         replaced: the digest of the index so far, or nothing.
     """
 
     claim: leases.Claim
     gallery_id: int
+    engine: str
+    space: str
     dimension: int
     distance: str
     batch_ids: tuple[int, ...]
+    batch_rows: tuple[int, ...]
     chunk_digests: tuple[str, ...]
-    rows: int
+    held_ids: frozenset[int]
     is_sealed: bool
     replaced: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows all batches have."""
+        return sum(self.batch_rows)
 
 
 @dataclass(frozen=True)
 class PublishedIndex:
-    """An index file as it lies on disk, and how well it finds."""
+    """An index as it lies on disk or in an engine, and how well it finds.
+
+    Attributes:
+        digest: of the file; of an engine's, what tells this publication from every other.
+    """
 
     digest: str
     kind: str
@@ -54,16 +69,23 @@ def claim(*, segment_id: int) -> SealJob | None:
     taken = leases.claim(Segment, segment_id)
     if taken is None:
         return None
-    segment = Segment.objects.get(pk=segment_id)
+    segment = Segment.objects.select_related("gallery", "producer").get(pk=segment_id)
     batches = list(segment.batches.filter(work_state="done").order_by("pk"))
     return SealJob(
         taken,
         segment.gallery_id,
+        segment.gallery.engine,
+        segment.producer.digest,
         segment.dimension,
         segment.distance,
         tuple(batch.pk for batch in batches),
+        tuple(batch.rows for batch in batches),
         tuple(batch.chunk_digest for batch in batches),
-        sum(batch.rows for batch in batches),
+        frozenset(
+            batch.pk
+            for batch in batches
+            if segment.index_digest and batch.index_digest == segment.index_digest
+        ),
         segment.state == Segment.State.SEALED,
         segment.index_digest,
     )
@@ -101,6 +123,17 @@ def record_sealed(*, job: SealJob, index: PublishedIndex) -> bool:
             kind=index.kind,
         )
     return kept
+
+
+def postpone(*, job: SealJob, code: str, detail: str) -> bool:
+    """Give the work back until an engine answers again: that is waited for without end."""
+    return leases.release(
+        Segment,
+        job.claim,
+        attempt_limit=F("attempt") + leases.MAX_ATTEMPTS,
+        error_code=code,
+        error_detail=detail[:4000],
+    )
 
 
 def fail(*, job: SealJob, code: str, detail: str) -> bool:

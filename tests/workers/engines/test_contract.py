@@ -537,7 +537,7 @@ class TestSideBySide:
         assert found(other, name, [1, 0], 5) == [1, 0]
 
         engine.drop(name)
-        filled(engine, name, f32([[3, 0, 0]]))
+        filled(engine, name, f32([[3, 0, 0]], 3))
 
         assert other.find(name).dimension == 3
         assert found(other, name, [1, 0, 0], 5) == [0]
