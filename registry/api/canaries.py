@@ -144,6 +144,12 @@ class DriftOut(serializers.Serializer):
         return in_words(alarm.finding)
 
 
+class CheckNowIn(serializers.Serializer):
+    """Why it is checked now."""
+
+    reason = serializers.CharField(default="", allow_blank=True, max_length=500)
+
+
 class AcknowledgedIn(serializers.Serializer):
     """Why the drift is no harm."""
 
@@ -218,6 +224,7 @@ def list_canary_checks(request: Request, gallery: str) -> Response:
 
 @operation(
     scope=Scope.WRITE,
+    takes=CheckNowIn,
     status=202,
     answers=CanaryCheckOut,
     once=True,
@@ -225,10 +232,11 @@ def list_canary_checks(request: Request, gallery: str) -> Response:
 )
 def check_gallery(request: Request, gallery: str) -> Response:
     """Have the canaries of a gallery checked now; one that is to be done already is returned."""
+    given = checked(CheckNowIn, request.data)
     held = gallery_named(gallery)
 
     def act() -> Response:
-        asked = request_check(gallery=held, actor=request.user)
+        asked = request_check(gallery=held, actor=request.user, **given)
         return Response(CanaryCheckOut(check_numbered(held, asked.pk)).data, status=202)
 
     return once(request, act)

@@ -3,6 +3,7 @@
 from graceful.commands import (  # noqa: F401 - they register themselves
     adapter,
     backfill,
+    canaries,
     check,
     decide,
     diff,

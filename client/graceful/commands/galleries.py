@@ -50,6 +50,7 @@ def _one(gallery: GalleryDetail) -> str:
             ("encoder", gallery["encoder"]),
             ("epoch", gallery["epoch"]),
             ("items", gallery["items"]),
+            ("drift", gallery["drift"]["in_words"] if gallery["drift"] else "-"),
         ]
     )
     rows = [

@@ -16,7 +16,7 @@ from registry.audit.services.record import record as ledger
 from registry.catalog.models import ModelVersion
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.core.errors import ConflictError
+from registry.core.errors import ConflictError, noting_refusal
 from registry.galleries.canaries import (
     OPEN_WORK,
     SegmentCanaries,
@@ -47,24 +47,27 @@ class CheckJob:
     suspects: dict[int, list[ModelVersion]]
 
 
-def request_check(*, gallery: Gallery, actor: AbstractUser) -> CanaryCheck:
+def request_check(*, gallery: Gallery, actor: AbstractUser, reason: str = "") -> CanaryCheck:
     """Have the canaries of a gallery checked now; one that is still to be done is returned.
 
     Raises:
         ConflictError: no segment with items has canaries (``no_canaries``).
     """
-    with transaction.atomic():
+    subject = f"gallery:{gallery.name}"
+    with noting_refusal("gallery.check_canaries", subject, reason=reason), transaction.atomic():
         asked = ask_for_check(gallery, CanaryCheck.Cause.PERSON, actor)
         if asked is None:
+            how = "hand some in" if gallery.is_attached else "no item came with its input"
             raise ConflictError(
-                f"no segment of {gallery} has canaries: "
-                + (
-                    "hand some in"
-                    if gallery.is_attached
-                    else "no item came with its input, so nothing can be embedded again"
-                ),
-                code="no_canaries",
+                f"no segment of {gallery} that holds items has canaries: {how}", code="no_canaries"
             )
+        ledger(
+            actor=actor.get_username(),
+            action="gallery.check_canaries",
+            subject=subject,
+            check=asked.pk,
+            reason=reason,
+        )
     return asked
 
 

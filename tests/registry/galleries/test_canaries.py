@@ -150,7 +150,8 @@ def test_a_check_is_asked_for_once_while_it_is_to_be_done():
     gallery = canaries.with_canaries()
     [waiting] = gallery.canary_checks.all()
 
-    assert checks.request_check(gallery=gallery, actor=make.a_user()) == waiting
+    assert checks.request_check(gallery=gallery, actor=make.a_user("grace")) == waiting
+    assert LedgerEntry.objects.get(action="gallery.check_canaries").actor == "grace"
     canaries.check(gallery)
     assert checks.request_check(gallery=gallery, actor=make.a_user()) != waiting
 
