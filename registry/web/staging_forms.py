@@ -34,15 +34,16 @@ class LaterForm(ReasonForm):
         required=False,
         min_value=2,
         max_value=MOST_QUERIES,
-        label="After so many compared queries of a shadow",
+        label="Shadow: compared queries",
+        help_text="At least; left empty, it waits for no shadow.",
         widget=forms.TextInput(attrs=_NUMBER),
     )
     shadow_overlap = forms.FloatField(
         required=False,
         min_value=0,
         max_value=1,
-        label="with a mean overlap@10 of at least",
-        help_text="Of its 95 % interval the lower end; 0.9, say.",
+        label="Shadow: mean overlap@10",
+        help_text="At least, by the lower end of its interval: 0.9, say.",
         widget=forms.TextInput(attrs=_NUMBER),
     )
     field_order = ["not_before", "hours", "shadow_queries", "shadow_overlap", "reason"]
