@@ -74,12 +74,14 @@ def point(alias: Alias, version: ModelVersion) -> None:
 def a_gallery(
     encoder: ModelVersion | None = None,
     items: Mapping[str, Sequence[float]] | None = None,
+    *,
+    engine: str = Gallery.Engine.FILES,
 ) -> Gallery:
     """Return a gallery of ``encoder`` (a new one by default) that holds ``items``."""
     encoder = encoder or an_encoder()
     alias = ensure_alias(model=encoder.model)
     point(alias, encoder)
-    gallery = create_gallery(name=a_name("gallery"), alias=alias, actor=a_user())
+    gallery = create_gallery(name=a_name("gallery"), alias=alias, actor=a_user(), engine=engine)
     if items:
         put(gallery, items)
     return gallery
