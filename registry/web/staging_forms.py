@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from registry.upgrades.services.drift_signals import DRIFT
 from registry.upgrades.services.safeguards import LONGEST_H, MOST_ITEMS
 from registry.upgrades.services.schedule import FURTHEST, MOST_QUERIES, WINDOW, ShadowCondition
 from registry.web.forms import ReasonForm
@@ -75,7 +76,8 @@ class SafeguardForm(ReasonForm):
 
     signal = forms.SlugField(
         max_length=64,
-        help_text="As monitoring names it: error-rate, say.",
+        help_text="As monitoring names it: error-rate, say. The registry itself sends "
+        f"{DRIFT} when canaries of a gallery drift.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     armed_hours = forms.IntegerField(

@@ -19,6 +19,7 @@ from registry.upgrades.services.adapters import sweep as sweep_adapters
 from registry.upgrades.services.advance import advance_all
 from registry.upgrades.services.carry_out import sweep as sweep_schedules
 from registry.upgrades.services.checks import sweep as sweep_checks
+from registry.upgrades.services.drift_signals import send_drift_signals
 from registry.upgrades.services.stop_shadow import end_shadows
 from registry.upgrades.services.withdraw import expire_untouched
 
@@ -40,6 +41,7 @@ def sweep() -> None:
     with transaction.atomic():  # locks galleries, so it holds nothing that comes after them
         sweep_canaries()
         sweep_checks_of_canaries()
+    send_drift_signals()
     advance_all()
     end_shadows()
     sweep_uploads(timezone.now())

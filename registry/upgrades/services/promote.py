@@ -14,8 +14,8 @@ from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import GateNotPassedError, UnknownObjectError, noting_refusal
 from registry.galleries.models import Cutover, Gallery
 from registry.galleries.services.cutover import Dual, cut_over, plan_for
-from registry.galleries.services.twins import begin_probation, end_probation
 from registry.galleries.services.drift_alarm import require_no_drift
+from registry.galleries.services.twins import begin_probation, end_probation
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import is_stale
