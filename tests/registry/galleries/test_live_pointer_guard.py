@@ -1,6 +1,7 @@
 """No UPDATE, whoever sends it, points a gallery at what would mix, lose or forget items."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 
@@ -79,6 +80,17 @@ def test_on_sqlite_a_broken_move_is_refused_and_a_whole_one_is_not(embedded):
 def test_on_sqlite_a_migration_that_rebuilds_a_table_passes_and_the_guard_stands_again(embedded):
     """SQLite refuses to rename a table back while a trigger names it."""
     embedded.manage("migrate", "galleries", "0003_index_kinds", "--verbosity", "0")
+    embedded.manage("migrate", "--verbosity", "0")
+
+    assert "no issues" in embedded.manage("check", "--database", "default")
+
+
+@pytest.mark.process
+def test_a_database_of_a_release_before_the_guard_is_migrated(embedded):
+    with sqlite3.connect(embedded.folder / "registry.sqlite3") as database:
+        database.execute("DROP TRIGGER galleries_gallery_live_pointer")
+    database.close()
+
     embedded.manage("migrate", "--verbosity", "0")
 
     assert "no issues" in embedded.manage("check", "--database", "default")
