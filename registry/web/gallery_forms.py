@@ -9,6 +9,7 @@ from registry.catalog.models import ModelVersion
 from registry.catalog.selectors import resolve
 from registry.core.errors import RegistryError
 from registry.galleries.canaries import MOST_CANARIES
+from registry.galleries.engines import configured_engines
 from registry.galleries.models import Gallery
 from registry.galleries.services.attach import LONGEST_LOCATION, MOST_ITEMS
 
@@ -16,7 +17,10 @@ HELD_ROWS = 4
 
 
 class GalleryForm(forms.Form):
-    """A new gallery; where an attached one is, is asked only of those."""
+    """A new gallery; where an attached one is, is asked only of those.
+
+    What is to search an embedded one is asked only where there is a choice.
+    """
 
     name = forms.CharField(
         max_length=100, help_text="Letters, digits, hyphens, underscores; it never changes."
@@ -25,6 +29,11 @@ class GalleryForm(forms.Form):
     description = forms.CharField(max_length=300, required=False)
     kind = forms.ChoiceField(
         choices=Gallery.Kind.choices, required=False, initial=Gallery.Kind.EMBEDDED
+    )
+    engine = forms.ChoiceField(
+        required=False,
+        label="Searched by",
+        help_text="What searches its large segments. It never changes.",
     )
     location = forms.CharField(
         max_length=LONGEST_LOCATION,
@@ -37,6 +46,17 @@ class GalleryForm(forms.Form):
     def __init__(self, aliases: list[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["alias"].choices = [(name, name) for name in aliases]
+        there = configured_engines()
+        self.fields["engine"].choices = [
+            (value, label) for value, label in Gallery.Engine.choices if value in there
+        ]
+        self.offers_engines = len(there) > 1
+
+    @property
+    def chosen_engine(self) -> str:
+        """What was chosen to search it; files, where nothing was asked."""
+        chosen = "" if self.is_attached else self.cleaned_data.get("engine")
+        return chosen or Gallery.Engine.FILES.value
 
     @property
     def is_attached(self) -> bool:

@@ -65,6 +65,7 @@ def create(request: HttpRequest) -> HttpResponse:
                     attachment=Attachment(form.cleaned_data["location"], held.held())
                     if form.is_attached
                     else None,
+                    engine=form.chosen_engine,
                 )
                 return see_other(request, "gallery", gallery.name)
             status = tried.status
