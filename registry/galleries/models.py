@@ -389,10 +389,10 @@ class CanaryCheck(Work):
     """
 
     class Cause(models.TextChoices):
-        SCHEDULE = "schedule"
-        NEW_ENCODER = "new_encoder"
-        HANDED_IN = "handed_in"
-        PERSON = "person"
+        SCHEDULE = "schedule", "on schedule"
+        NEW_ENCODER = "new_encoder", "first items of an encoder"
+        HANDED_IN = "handed_in", "canaries handed in"
+        PERSON = "person", "a person asked"
 
     gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="canary_checks")
     cause = models.CharField(max_length=12, choices=Cause)

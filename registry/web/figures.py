@@ -114,11 +114,17 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
-def drift(value: float | None) -> str:
-    """Return the drift of vectors, which spans many powers of ten: ``0.250``, ``3.1e-13``."""
-    if value is None or value == "":  # a variable that a template does not find is an empty text
+def drift(value: float | str | None) -> str:
+    """Return the drift of vectors, which spans many powers of ten: ``0.250``, ``3.1e-13``, ``0``.
+
+    What a template does not find is an empty text.
+    """
+    if value is None or isinstance(value, str):
         return "\N{EN DASH}"
-    return f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"
+    if value == 0 or value >= 0.001:
+        return f"{value:.3f}" if value else "0"
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
 def size(size_bytes: int) -> str:

@@ -139,13 +139,17 @@ def _checked(found: CanaryCheck) -> str:
             one["outcome"],
             one["items"],
             one["over"],
-            "-" if one["worst"] is None else f"{one['worst']:.1e}",
-            "-" if one["tolerance"] is None else f"{one['tolerance']:.1e}",
+            _figure(one["worst"]),
+            _figure(one["tolerance"]),
             ", ".join(one["of"]) or one["code"] or "-",
         )
         for one in found["segments"]
     ]
     return facts(rows) + ("\n\n" + columns(HEAD, segments) if segments else "")
+
+
+def _figure(drift: float | None) -> str:
+    return "-" if drift is None else f"{drift:.2g}"
 
 
 def _handed_in(held: Canaries) -> str:

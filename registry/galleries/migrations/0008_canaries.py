@@ -47,10 +47,10 @@ class Migration(migrations.Migration):
                     "cause",
                     models.CharField(
                         choices=[
-                            ("schedule", "Schedule"),
-                            ("new_encoder", "New Encoder"),
-                            ("handed_in", "Handed In"),
-                            ("person", "Person"),
+                            ("schedule", "on schedule"),
+                            ("new_encoder", "first items of an encoder"),
+                            ("handed_in", "canaries handed in"),
+                            ("person", "a person asked"),
                         ],
                         max_length=12,
                     ),
