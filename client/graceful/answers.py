@@ -707,6 +707,94 @@ class GalleryDetail(Gallery):
     segments: list[Segment]
 
 
+class ComparedHit(TypedDict):
+    """An item that was found, and where the other answer has it."""
+
+    id: str
+    score: float
+    calibrated: float | None
+    segment: int
+    producer: str
+    label: str | None
+    change: str
+    by: int
+    picture: str
+
+
+class PreviewSide(TypedDict):
+    """One of the two answers to a query."""
+
+    encoder: str
+    merged_by: str
+    hits: list[ComparedHit]
+    skipped: list[dict[str, Any]]
+    timings_ms: dict[str, float]
+
+
+class PreviewQuery(TypedDict):
+    """What was asked with."""
+
+    kind: str
+    name: str
+    row: int | None
+    label: str | None
+    picture: str
+
+
+class Preview(TypedDict):
+    """A query as users see it now, and as they would after a promotion."""
+
+    gallery: str
+    epoch: int
+    upgrade: int
+    mode: str
+    verdict_stands: bool
+    searchable_items: int
+    unsearchable_items: int
+    labels_from: list[str]
+    query: PreviewQuery
+    live: PreviewSide
+    preview: PreviewSide
+    overlap_at_10: float | None
+    flip: str
+
+
+class Latency(TypedDict):
+    """A histogram of answers by their time."""
+
+    p50_ms_at_most: float | None
+    p95_ms_at_most: float | None
+    bounds_ms: list[int]
+    counts: list[int]
+
+
+class Shadow(TypedDict):
+    """Live queries that a candidate answered too, and what came of them."""
+
+    id: int
+    upgrade: int
+    state: str
+    end: str
+    share: float
+    ends_at: str | None
+    most_queries: int | None
+    queries: int
+    compared: int
+    not_comparable: int
+    failed: int
+    dropped: int
+    last_failure: str
+    mean_overlap_at_10: float | None
+    overlap_lower: float | None
+    overlap_upper: float | None
+    top1_changed: int
+    live_latency: Latency
+    candidate_latency: Latency
+    started_by: str
+    started_at: str
+    ended_at: str | None
+
+
 class Backfill(TypedDict):
     """Re-embedding of a gallery's items with its live encoder."""
 

@@ -13,6 +13,7 @@ from registry.api.backfills import FiniteField
 from registry.api.endpoint import checked, operation
 from registry.api.idempotency import once
 from registry.api.pagination import page
+from registry.api.upgrades import ReasonIn
 from registry.upgrades.latencies import BOUNDS_MS
 from registry.upgrades.models import Shadow
 from registry.upgrades.selectors import fresh_upgrade
@@ -135,13 +136,18 @@ def list_shadows(request: Request, upgrade: int) -> Response:
 
 
 @operation(
-    scope=Scope.WRITE, answers=ShadowOut, once=True, refuses=["unknown_upgrade", "no_shadow"]
+    scope=Scope.WRITE,
+    takes=ReasonIn,
+    answers=ShadowOut,
+    once=True,
+    refuses=["unknown_upgrade", "no_shadow"],
 )
 def end_shadow(request: Request, upgrade: int) -> Response:
     """Stop the running shadow; what it has counted stays."""
+    given = checked(ReasonIn, request.data)
 
     def act() -> Response:
-        return Response(_out(stop_shadow(upgrade_id=upgrade, actor=request.user)))
+        return Response(_out(stop_shadow(upgrade_id=upgrade, actor=request.user, **given)))
 
     return once(request, act)
 

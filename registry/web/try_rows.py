@@ -6,7 +6,7 @@ from typing import Any
 CHANGES = {
     "kept": ("dash", "same rank"),
     "moved_up": ("up", "up {by}"),
-    "moved_down": ("down", "down {by}"),
+    "moved_down": ("fall", "down {by}"),
     "new": ("plus", "new"),
     "gone": ("cross", "gone"),
 }
@@ -20,7 +20,7 @@ FLIPS = {
 }
 
 MODES = {
-    "evidence": "The verdict covers the stored vectors that are searched here by the candidate.",
+    "evidence": "The verdict covers what the candidate searches here.",
     "dual_query": "No verdict covers the stored vectors. This is a dual query: each version "
     "goes on to query its own vectors, so what the old one finds stays.",
     "nothing": "Nothing lets the candidate query what this gallery holds: after a promotion "

@@ -110,6 +110,12 @@ class Preview:
         kept = ("encoder", "merged_by", "skipped", "timings_ms")
         return {name: found[name] for name in kept} | {"hits": hits}
 
+    def _have_ready(self, view: LiveView) -> None:
+        """Have the encoders of a view running, so that no start is taken for a slow answer."""
+        self.keep(view.encoders)
+        for version in view.encoders.values():
+            self._search.encoders.warm(version)
+
     def _shown(
         self,
         gallery: Gallery,
@@ -122,7 +128,7 @@ class Preview:
         """Answer under both views, resolved once; again where a backfill moved items meanwhile."""
         for tries_left in reversed(range(TRIES)):
             live_view, other = self.would_be(gallery.name, grounds)
-            self.keep(other.view.encoders)
+            self._have_ready(other.view)
             old = self.answer(live_view, asking.live, asking.without)
             new = self.answer(other.view, asking.preview, asking.without)
             if not tries_left or self._search.stands(live_view):

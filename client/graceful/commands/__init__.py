@@ -19,6 +19,7 @@ from graceful.commands import (  # noqa: F401 - they register themselves
     push,
     safeguard,
     schedule,
+    shadow,
     upgrades,
     waiver,
 )

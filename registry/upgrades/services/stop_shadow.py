@@ -11,7 +11,7 @@ from registry.upgrades.services.advance import ENGINE
 from registry.upgrades.shadows import reason_to_end, result_of
 
 
-def stop_shadow(*, upgrade_id: int, actor: AbstractUser) -> Shadow:
+def stop_shadow(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Shadow:
     """Stop the running shadow of an upgrade; what it has counted stays.
 
     Raises:
@@ -25,7 +25,7 @@ def stop_shadow(*, upgrade_id: int, actor: AbstractUser) -> Shadow:
         shadow = running.select_for_update().first()
         if shadow is None:
             raise ConflictError("no shadow is running", code="no_shadow")
-        return _end(shadow, Shadow.End.STOPPED, "shadow.stop", actor.get_username())
+        return _end(shadow, Shadow.End.STOPPED, "shadow.stop", actor.get_username(), reason)
 
 
 @transaction.atomic
@@ -38,10 +38,10 @@ def end_if_over(shadow_id: int) -> bool:
     )
     if shadow.state == Shadow.State.OVER:
         return True
-    reason = reason_to_end(shadow, timezone.now())
-    if reason:
-        _end(shadow, Shadow.End(reason), "shadow.end", ENGINE)
-    return bool(reason)
+    end = reason_to_end(shadow, timezone.now())
+    if end:
+        _end(shadow, Shadow.End(end), "shadow.end", ENGINE)
+    return bool(end)
 
 
 def end_shadows() -> int:
@@ -50,8 +50,8 @@ def end_shadows() -> int:
     return sum(end_if_over(pk) for pk in running.values_list("pk", flat=True))
 
 
-def _end(shadow: Shadow, why: Shadow.End, action: str, actor: str) -> Shadow:
-    shadow.state, shadow.end, shadow.ended_at = Shadow.State.OVER, why, timezone.now()
+def _end(shadow: Shadow, end: Shadow.End, action: str, actor: str, reason: str = "") -> Shadow:
+    shadow.state, shadow.end, shadow.ended_at = Shadow.State.OVER, end, timezone.now()
     shadow.save(update_fields=["state", "end", "ended_at"])
     result = result_of(shadow)
     record(
@@ -59,7 +59,8 @@ def _end(shadow: Shadow, why: Shadow.End, action: str, actor: str) -> Shadow:
         action=action,
         subject=f"upgrade:{shadow.upgrade_id}",
         shadow=shadow.pk,
-        reason=str(why),
+        end=str(end),
+        reason=reason,
         queries=result.queries,
         mean_overlap=result.mean_overlap,
         top1_changed=result.top1_changed,

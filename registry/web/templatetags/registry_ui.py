@@ -204,6 +204,8 @@ _AREAS = {
     "alias_roll_back": "models",
     "upgrade": "upgrades",
     "upgrade_promote": "upgrades",
+    "upgrade_try": "upgrades",
+    "upgrade_shadow": "upgrades",
     "flips": "upgrades",
     "rivals": "upgrades",
     "check": "checks",
