@@ -71,6 +71,7 @@ class PgvectorAdapter:
                 [collection.name, collection.dimension, collection.distance, collection.space],
             )
             if made := cursor.fetchone():
+                cursor.execute(f"DROP TABLE IF EXISTS {_table(collection)}")  # nobody's
                 cursor.execute(
                     f"CREATE TABLE {_table(collection)} PARTITION OF vectors_storedvector "
                     "FOR VALUES IN (%s)",
