@@ -17,16 +17,22 @@ from registry.evaluation.selectors import revision_referred
 from registry.upgrades.models import AdapterFit
 from registry.upgrades.repairs import adapter_fits, figures_of, upgrade_made
 from registry.upgrades.selectors import fresh_upgrade
-from registry.upgrades.services.adapters import METHOD_NAMES, request_adapter
+from registry.upgrades.services.adapted_versions import METHOD_NAMES
+from registry.upgrades.services.adapters import request_adapter
 
 METHODS = [name for name in METHOD_NAMES if name != "stay_old"]
 
 
 class AdapterIn(serializers.Serializer):
-    """What the adapter is fitted on."""
+    """What the adapter is fitted on, and what it maps."""
 
     evaluation_set = serializers.CharField(
         help_text="such as `pool:1`; it must not judge the alias, and its labels are not used"
+    )
+    side = serializers.ChoiceField(
+        choices=AdapterFit.Side.choices,
+        default=AdapterFit.Side.QUERY,
+        help_text="query: new queries into the old space; gallery: stored vectors into the new one",
     )
 
 
@@ -37,7 +43,7 @@ class HeldOutOut(serializers.Serializer):
     retained = serializers.FloatField(
         help_text="share of the ten nearest items of a full re-embedding that are found"
     )
-    cosine = serializers.FloatField(help_text="mean cosine with the old vector of the same item")
+    cosine = serializers.FloatField(help_text="mean cosine with the vector that it should be")
 
 
 class FittedOut(serializers.Serializer):
@@ -76,8 +82,12 @@ class AdapterOut(WorkOut):
     candidate = serializers.CharField(source="upgrade.candidate")
     incumbent = serializers.CharField()
     evaluation_set = serializers.CharField(source="set_revision")
+    side = serializers.ChoiceField(choices=AdapterFit.Side.choices)
     result = serializers.SerializerMethodField()
     version = serializers.CharField(source="made", allow_null=True, help_text="that was made")
+    rewriter = serializers.CharField(
+        allow_null=True, help_text="on the gallery side: the version whose vectors it meets"
+    )
     version_upgrade = serializers.SerializerMethodField()
     figures = serializers.SerializerMethodField()
     requested_by = serializers.CharField(source="requested_by.username")
@@ -113,6 +123,8 @@ class AdapterOut(WorkOut):
         "illegal_transition",
         "not_an_encoder",
         "encoder_without_weights",
+        "distances_differ",
+        "already_repaired",
         "version_not_ready",
         "alias_empty",
         "task_mismatch",
@@ -126,7 +138,9 @@ def fit_adapter(request: Request, upgrade: int) -> Response:
     revision = revision_referred(given["evaluation_set"])
 
     def act() -> Response:
-        fit = request_adapter(upgrade_id=upgrade, revision=revision, actor=request.user)
+        fit = request_adapter(
+            upgrade_id=upgrade, revision=revision, actor=request.user, side=given["side"]
+        )
         return Response(AdapterOut(adapter_fits(fit.upgrade).get(pk=fit.pk)).data, status=202)
 
     return once(request, act)

@@ -260,7 +260,13 @@ def list_upgrades(request: Request) -> Response:
     status=201,
     answers=UpgradeDetailOut,
     once=True,
-    refuses=["unknown_version", "unknown_alias", "version_refused", "already_serving"],
+    refuses=[
+        "unknown_version",
+        "unknown_alias",
+        "version_refused",
+        "already_serving",
+        "only_rewrites",
+    ],
 )
 def open_upgrade(request: Request) -> Response:
     """Open the upgrade of an alias to a registered version, or open it again."""

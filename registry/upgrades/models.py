@@ -296,15 +296,25 @@ class Check(Work):
 class AdapterFit(Work):
     """An adapter fitted for a candidate on a set that judges nothing, and the version it made.
 
-    ``result`` holds the held-out figures of every method; ``incumbent`` is whose space the adapted
-    version speaks.
+    ``result`` holds the held-out figures of every method. On the query side the adapted version
+    speaks the space of ``incumbent``. On the gallery side it speaks the candidate's, and meets the
+    vectors of ``incumbent`` as ``rewriter`` makes them; ``transform`` makes them from vectors.
     """
 
+    class Side(models.TextChoices):
+        QUERY = "query"
+        GALLERY = "gallery"
+
     upgrade = models.ForeignKey(Upgrade, models.PROTECT, related_name="adapter_fits")
+    side = models.CharField(max_length=7, choices=Side, default=Side.QUERY)
     incumbent = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
     set_revision = models.ForeignKey(SetRevision, models.PROTECT, related_name="+")
     result = models.JSONField(default=dict, blank=True)
     made = models.ForeignKey(ModelVersion, models.PROTECT, null=True, blank=True, related_name="+")
+    rewriter = models.ForeignKey(
+        ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    transform = models.ForeignKey(Artifact, models.PROTECT, null=True, blank=True, related_name="+")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -313,8 +323,14 @@ class AdapterFit(Work):
         ordering = ["-pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["upgrade", "incumbent", "set_revision"], name="one_fit_per_set"
-            )
+                fields=["upgrade", "incumbent", "set_revision", "side"], name="one_fit_per_set"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(made=None)
+                | models.Q(side="query", rewriter=None, transform=None)
+                | models.Q(side="gallery", rewriter__isnull=False, transform__isnull=False),
+                name="the_gallery_side_has_a_rewriter",
+            ),
         ]
 
     def __str__(self) -> str:

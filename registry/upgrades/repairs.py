@@ -8,6 +8,7 @@ from compat.measurement import Measurement
 from compat.policy import Task
 from compat.verdict import Outcome
 from registry.catalog.models import ModelVersion
+from registry.catalog.rewriting import meets_rewritten
 from registry.core.leases import WorkState
 from registry.evaluation.models import SetRevision
 from registry.evaluation.selectors import comparison_of, measurements_of
@@ -47,6 +48,7 @@ def adapter_fits(upgrade: Upgrade) -> QuerySet[AdapterFit]:
             "incumbent__model",
             "set_revision__evaluation_set",
             "made__model",
+            "rewriter__model",
             "requested_by",
         )
         .filter(upgrade=upgrade)
@@ -85,6 +87,7 @@ def may_be_repaired(upgrade: Upgrade) -> bool:
         and candidate.model.task == Task.EMBEDDING
         and candidate.state == ModelVersion.State.READY
         and not candidate.is_recorded
+        and not meets_rewritten(candidate)
         and upgrade.alias.version_id is not None
         and not (upgrade.state == State.JUDGED and upgrade.verdict.outcome == Outcome.PASSED)
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from registry.catalog.models import RegisteredModel
+from registry.catalog.rewriting import as_uploaded
 from registry.web.json_text import json_text
 
 KEYS = ("schema", "format", "task", "input", "preprocessing", "output")
@@ -48,7 +49,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 def starting_manifest(model: RegisteredModel) -> str:
     """Return JSON text to start from."""
     newest = model.versions.order_by("-number").first()
-    return _in_order(newest.manifest if newest else EXAMPLES[model.task])
+    return _in_order(as_uploaded(newest.manifest) if newest else EXAMPLES[model.task])
 
 
 def recorded_example(task: str) -> str:

@@ -6,7 +6,7 @@ from compat.measurement import Measurement
 from registry.core.leases import WorkState
 from registry.upgrades.models import AdapterFit, Upgrade
 from registry.upgrades.repairs import RepairFigures, adapter_fits, figures_of, upgrade_made
-from registry.upgrades.services.adapters import METHOD_NAMES
+from registry.upgrades.services.adapted_versions import METHOD_NAMES
 from registry.upgrades.states import State
 from registry.web.set_reports import Shown, show
 

@@ -25,21 +25,25 @@ def a_pool(name: str = "", **changes: Any) -> SetRevision:
     return make.a_set_revision(name, **({"task": Task.EMBEDDING} | changes))
 
 
-def a_fit(upgrade: Upgrade | None = None, pool: SetRevision | None = None) -> AdapterFit:
+def a_fit(
+    upgrade: Upgrade | None = None, pool: SetRevision | None = None, *, side: str = "query"
+) -> AdapterFit:
     """Return a queued fit whose outputs are still to come."""
     upgrade = upgrade or an_unpassed_upgrade()
     return adapters.request_adapter(
-        upgrade_id=upgrade.pk, revision=pool or a_pool(), actor=upgrade.created_by
+        upgrade_id=upgrade.pk, revision=pool or a_pool(), actor=upgrade.created_by, side=side
     )
 
 
 def a_result(fit: AdapterFit) -> dict[str, Any]:
     """Return what the child returns."""
-    taken, given = fit.upgrade.candidate.manifest, fit.incumbent.manifest["output"]
+    mapped, into = fit.upgrade.candidate.manifest, fit.incumbent.manifest
+    if fit.side == AdapterFit.Side.GALLERY:
+        mapped, into = into, mapped
     retained = {"procrustes": 0.8, "low_rank_affine": 0.5, "residual_mlp": 0.7, "stay_old": 0.4}
     figures = [{"name": n, "retained": r, "cosine": r + 0.1} for n, r in retained.items()]
     return {
-        "manifest": taken | {"output": given | {"name": f"adapted_{fit.pk}"}},
+        "manifest": mapped | {"output": into["output"] | {"name": f"adapted_{fit.pk}"}},
         "method": "procrustes",
         "tried": figures[:3],
         "stay_old": figures[3],
@@ -60,7 +64,9 @@ def finish(fit: AdapterFit) -> AdapterFit:
     make.compute_outputs()
     job = adapters.claim(fit_id=fit.pk)
     assert job is not None
-    assert adapters.record(job=job, graph=a_graph(), result=a_result(fit))
+    transform = a_graph() if fit.side == AdapterFit.Side.GALLERY else None
+    assert adapters.record(job=job, graph=a_graph(), result=a_result(fit), transform=transform)
     fit.refresh_from_db()
-    make.inspect(fit.made, ModelVersion.State.READY)
+    for version in filter(None, (fit.rewriter, fit.made)):
+        make.inspect(version, ModelVersion.State.READY)
     return fit

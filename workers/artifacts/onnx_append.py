@@ -1,11 +1,12 @@
-"""Put an adapter's operators behind a graph's output: what comes out is an encoder like any other.
+"""Write an adapter's operators: behind a graph's output, or as a graph of its own over vectors.
 
-Only operators that every accepted operator set has in one form are used, so that the graph keeps
-its own.
+Behind a graph, what comes out is an encoder like any other. Only operators that every accepted
+operator set has in one form are used, so that the graph keeps its own.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,13 @@ from compat.adapters.vector_map import Hidden, VectorMap
 
 GELU_CUBE, GELU_SLOPE = 0.044715, math.sqrt(2 / math.pi)
 """Of the tanh form of GELU (Hendrycks and Gimpel, arXiv 1606.08415)."""
+
+
+VECTORS, REWRITTEN = "vectors", "rewritten"
+"""Input and output of an adapter that is a graph of its own."""
+
+OPSET, IR_VERSION = 17, 8
+"""Of such a graph (chosen: among those that every upload may have)."""
 
 
 def append_adapter(
@@ -37,6 +45,36 @@ def append_adapter(
     graph.initializer.extend(weights)
     _replace_outputs(model, output, target, adapter.linear.shape[1])
     return model.SerializeToString(deterministic=True), target
+
+
+def vector_graph(adapter: VectorMap, *, unit_length: bool) -> bytes:
+    """Return the adapter as a graph from (rows, D) stored vectors to (rows, E).
+
+    Args:
+        adapter: what it does.
+        unit_length: whether vectors of that space have length one: those that were handed in may
+            not.
+    """
+    nodes, weights = _operators(adapter, VECTORS, REWRITTEN, "adapter_", unit_length=unit_length)
+    sides = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", size])
+        for name, size in zip((VECTORS, REWRITTEN), adapter.linear.shape, strict=True)
+    ]
+    graph = helper.make_graph(nodes, "adapter", sides[:1], sides[1:], weights)
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+    return model.SerializeToString(deterministic=True)
+
+
+def vector_manifest(dimension: int, output: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how such a graph is run: on vectors of ``dimension`` numbers, into that output."""
+    return {
+        "schema": 1,
+        "format": "onnx",
+        "task": "embedding",
+        "input": {"name": VECTORS, "dtype": "float32", "shape": [dimension]},
+        "output": dict(output) | {"name": REWRITTEN},
+    }
 
 
 def _unused_prefix(data: bytes) -> str:

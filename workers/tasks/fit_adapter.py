@@ -15,7 +15,7 @@ from workers.tasks.work import stored, workplace
 
 @shared_task(name=TaskName.FIT_ADAPTER.value, acks_late=True, ignore_result=True)
 def fit_adapter(fit_id: int) -> None:
-    """Fit on paired outputs, choose, append to the candidate's graph, register and propose."""
+    """Fit on paired outputs, choose, append to a graph, register and propose."""
     job = adapters.claim(fit_id=fit_id)
     if job is None:
         return
@@ -23,6 +23,7 @@ def fit_adapter(fit_id: int) -> None:
         with workplace(AdapterFit, job.claim) as place:
             result = place.run(
                 "workers.pipelines.fit_adapter",
+                side=job.side,
                 artifact=stored(job.artifact_digest),
                 new_manifest=job.new_manifest,
                 old_manifest=job.old_manifest,
@@ -34,7 +35,9 @@ def fit_adapter(fit_id: int) -> None:
                 device=settings.COMPUTE_DEVICE,
             )
             graph = artifact_store().write_file(place.folder / "adapted.onnx")
-        adapters.record(job=job, graph=graph, result=result)
+            alone = place.folder / "vectors.onnx"
+            transform = artifact_store().write_file(alone) if alone.is_file() else None
+        adapters.record(job=job, graph=graph, result=result, transform=transform)
     except PermanentError as exc:
         adapters.fail(job=job, code=exc.code, detail=exc.detail)
     except ConflictError as exc:

@@ -1,6 +1,6 @@
 """Add an immutable version to a line, with its lineage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,13 @@ def register_version(
     file_name: str = "",
     parents: Sequence[Parent] = (),
     card: str = "",
+    marks: Mapping[str, Any] | None = None,
 ) -> ModelVersion:
     """Number, store and queue a new version for inspection.
 
     The model row is locked, so that numbers are given once and in order. A version without an
-    artifact (recorded outputs) needs no inspection and is ready at once.
+    artifact (recorded outputs) needs no inspection and is ready at once. ``marks`` is what the
+    registry itself adds to the manifest; see ``registry.catalog.rewriting``.
 
     Raises:
         UnknownObjectError: no such model.
@@ -49,7 +51,7 @@ def register_version(
     model = RegisteredModel.objects.select_for_update().filter(name=model_name).first()
     if model is None:
         raise UnknownObjectError(f"no model {model_name}", code="unknown_model")
-    manifest = _checked_manifest(manifest, model, artifact)
+    manifest = _checked_manifest(manifest, model, artifact) | dict(marks or {})
     _require_parents(parents)
     digest = version_digest(artifact.digest if artifact else "", manifest)
     same = model.versions.filter(digest=digest).exclude(state=ModelVersion.State.REFUSED).first()

@@ -1,7 +1,8 @@
 """Repair a candidate that does not understand the old vectors: fit an adapter, propose the result.
 
-The adapted version is an ordinary version whose graph ends in the incumbent's space. Nothing about
-it is taken on trust: its own upgrade passes the same gate, or does not.
+On the query side the adapted version is an ordinary one whose graph ends in the incumbent's space;
+on the gallery side it is the candidate, whose queries meet the incumbent's vectors rewritten.
+Nothing about it is taken on trust: its own upgrade passes the same gate, or does not.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,8 @@ from django.utils import timezone
 
 from compat.policy import Task
 from registry.audit.services.record import record as ledger
-from registry.catalog.manifest import version_digest
-from registry.catalog.models import Alias, Artifact, LineageEdge, ModelVersion
-from registry.catalog.services.register_version import Parent, register_version
+from registry.catalog.models import Alias, ModelVersion
+from registry.catalog.rewriting import as_uploaded, meets_rewritten
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import (
@@ -31,16 +31,13 @@ from registry.evaluation.models import Outputs, SetRevision
 from registry.evaluation.services.comparisons import is_settled
 from registry.evaluation.services.outputs import request_outputs
 from registry.upgrades.models import AdapterFit, AliasGate, EvaluationPin, Upgrade
+from registry.upgrades.services.adapted_versions import (
+    kept_artifact,
+    register_adapted,
+    register_rewritten,
+)
 from registry.upgrades.services.propose import propose
 from registry.upgrades.states import OPEN
-
-METHOD_NAMES = {
-    "procrustes": "orthogonal Procrustes",
-    "low_rank_affine": "low-rank affine map",
-    "residual_mlp": "residual MLP",
-    "stay_old": "the old encoder itself",
-}
-"""How people read them."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +45,13 @@ class AdapterJob:
     """What a worker needs: digests of stored bytes, and how to read them.
 
     Attributes:
+        artifact_digest: the graph of whose vectors are mapped: the candidate's on the query side.
         new_file, old_file: outputs of candidate and incumbent on the fitting set.
         judged: by name, the canonical sets that judge the alias; no sample of theirs is fitted on.
     """
 
     claim: leases.Claim
+    side: str
     artifact_digest: str
     new_manifest: dict[str, Any]
     old_manifest: dict[str, Any]
@@ -62,7 +61,13 @@ class AdapterJob:
     judged: dict[str, str]
 
 
-def request_adapter(*, upgrade_id: int, revision: SetRevision, actor: AbstractUser) -> AdapterFit:
+def request_adapter(
+    *,
+    upgrade_id: int,
+    revision: SetRevision,
+    actor: AbstractUser,
+    side: str = AdapterFit.Side.QUERY,
+) -> AdapterFit:
     """Queue the fit of an adapter for the candidate of an open upgrade; asked twice, fitted once.
 
     A fit that failed is tried again.
@@ -70,19 +75,21 @@ def request_adapter(*, upgrade_id: int, revision: SetRevision, actor: AbstractUs
     Raises:
         UnknownObjectError: there is no such upgrade.
         IllegalTransitionError: it is not open.
-        InvalidInputError: the candidate is no encoder with weights, or the set is for another task.
+        InvalidInputError: a version to be mapped is no encoder with weights, the two measure
+            distance in different ways, or the set is for another task.
         ConflictError: there is no incumbent to be compatible with, the candidate or the set was
-            not inspected yet, or the set judges the alias.
+            not inspected yet, the candidate is what a repair has made already, or the set judges
+            the alias.
     """
     subject, named = f"upgrade:{upgrade_id}", str(revision)
     with (
-        noting_refusal("upgrade.fit_adapter", subject, evaluation_set=named),
+        noting_refusal("upgrade.fit_adapter", subject, evaluation_set=named, side=side),
         transaction.atomic(),
     ):
-        return _request(upgrade_id, revision, actor)
+        return _request(upgrade_id, revision, actor, side)
 
 
-def _request(upgrade_id: int, revision: SetRevision, actor: AbstractUser) -> AdapterFit:
+def _request(upgrade_id: int, revision: SetRevision, actor: AbstractUser, side: str) -> AdapterFit:
     upgrade = (
         Upgrade.objects.select_for_update(of=("self",))
         .select_related("candidate__model")
@@ -97,11 +104,14 @@ def _request(upgrade_id: int, revision: SetRevision, actor: AbstractUser) -> Ada
     _require_repairable(upgrade.candidate)
     if alias.version is None:
         raise ConflictError(f"{alias} names no version yet", code="alias_empty")
+    if side == AdapterFit.Side.GALLERY:
+        _require_rewritable(alias.version, upgrade.candidate)
     _require_fitting_set(alias, revision)
     fit, created = AdapterFit.objects.get_or_create(
         upgrade=upgrade,
         incumbent=alias.version,
         set_revision=revision,
+        side=side,
         defaults={"requested_by": actor, "created_at": timezone.now()},
     )
     if created or leases.requeue(AdapterFit, fit.pk):
@@ -113,6 +123,7 @@ def _request(upgrade_id: int, revision: SetRevision, actor: AbstractUser) -> Ada
             candidate=str(upgrade.candidate),
             incumbent=str(alias.version),
             evaluation_set=str(revision),
+            side=side,
         )
         _outputs_of(fit)
         send_on_commit(TaskName.FIT_ADAPTER, fit.pk)
@@ -136,11 +147,13 @@ def claim(*, fit_id: int) -> AdapterJob | None:
             detail = f"{version} has no outputs on {fit.set_revision}{why}"
             leases.fail(AdapterFit, taken, "outputs_missing", detail)
             return None
+    mapped = fit.upgrade.candidate if fit.side == AdapterFit.Side.QUERY else fit.incumbent
     return AdapterJob(
         claim=taken,
-        artifact_digest=fit.upgrade.candidate.artifact_id,
+        side=fit.side,
+        artifact_digest=mapped.artifact_id,
         new_manifest=fit.upgrade.candidate.manifest,
-        old_manifest=fit.incumbent.manifest,
+        old_manifest=as_uploaded(fit.incumbent.manifest),
         set_digest=fit.set_revision.canonical_digest,
         new_file=new.file_digest,
         old_file=old.file_digest,
@@ -152,8 +165,14 @@ def claim(*, fit_id: int) -> AdapterJob | None:
 
 
 @transaction.atomic
-def record(*, job: AdapterJob, graph: Stored, result: dict[str, Any]) -> bool:
+def record(
+    *, job: AdapterJob, graph: Stored, result: dict[str, Any], transform: Stored | None = None
+) -> bool:
     """Register the adapted version and propose it; False, and nothing kept, if the claim was lost.
+
+    Args:
+        graph: the mapped version's graph with the adapter behind it.
+        transform: on the gallery side, the adapter alone.
 
     Raises:
         ConflictError: the version cannot be proposed, for the alias names it already.
@@ -164,17 +183,22 @@ def record(*, job: AdapterJob, graph: Stored, result: dict[str, Any]) -> bool:
     fit = AdapterFit.objects.select_related(
         "upgrade__alias", "upgrade__candidate__model", "incumbent__model", "requested_by"
     ).get(pk=job.claim.pk)
-    version = _registered(fit, graph, result)
-    made = propose(alias=fit.upgrade.alias, candidate=version, actor=fit.requested_by)
-    fit.made = version
-    fit.save(update_fields=["made"])
+    if fit.side == AdapterFit.Side.GALLERY:
+        fit.transform = kept_artifact(transform)
+        fit.rewriter, fit.made = register_rewritten(fit, graph, result)
+    else:
+        fit.made = register_adapted(fit, graph, result)
+    made = propose(alias=fit.upgrade.alias, candidate=fit.made, actor=fit.requested_by)
+    fit.save(update_fields=["made", "rewriter", "transform"])
     ledger(
         actor=fit.requested_by.get_username(),
         action="upgrade.adapter_fitted",
         subject=f"upgrade:{fit.upgrade_id}",
         method=result["method"],
         evaluation_set=str(fit.set_revision),
-        version=str(version),
+        side=fit.side,
+        version=str(fit.made),
+        rewriter=str(fit.rewriter) if fit.rewriter else None,
         upgrade=made.pk,
     )
     return True
@@ -204,49 +228,6 @@ def sweep() -> int:
     return len(waiting)
 
 
-def card_of(fit: AdapterFit) -> str:
-    """Return the card of the adapted version: what was fitted on what, and what it was worth."""
-    result = fit.result
-    rows = [*result["tried"], result["stay_old"]]
-    table = "\n".join(
-        f"| {METHOD_NAMES[row['name']]} | {row['retained']:.3f} | {row['cosine']:.3f} |"
-        for row in rows
-    )
-    return (
-        f"{fit.upgrade.candidate} with a query-side adapter into the space of {fit.incumbent}: "
-        f"**{METHOD_NAMES[result['method']]}**, {result['parameters']:,} numbers, appended to its "
-        f"graph.\n\nFitted on {result['fitted']:,} pairs of vectors from {fit.set_revision} "
-        f"(no labels), chosen on {result['held_out']:,} pairs held out from them:\n\n"
-        "| | nearest ten of a full re-embedding that are found | cosine with the old vector |\n"
-        f"|---|---|---|\n{table}\n\nThese figures chose the method. What the version may do is "
-        "said by the verdict of its upgrade alone."
-    )
-
-
-def _registered(fit: AdapterFit, graph: Stored, result: dict[str, Any]) -> ModelVersion:
-    """Return the adapted version; the one that is there if the line has the same already."""
-    candidate = fit.upgrade.candidate
-    artifact, _ = Artifact.objects.get_or_create(
-        digest=graph.digest,
-        defaults={"size_bytes": graph.size_bytes, "created_at": timezone.now()},
-    )
-    same = candidate.model.versions.exclude(state=ModelVersion.State.REFUSED).filter(
-        digest=version_digest(artifact.digest, result["manifest"])
-    )
-    return same.first() or register_version(
-        model_name=candidate.model.name,
-        manifest=result["manifest"],
-        actor=fit.requested_by,
-        artifact=artifact,
-        file_name=f"{candidate.model.name}-{candidate.number}-adapted.onnx",
-        parents=[
-            Parent(candidate.pk, LineageEdge.Relation.ADAPTER_OF),
-            Parent(fit.incumbent_id, LineageEdge.Relation.COMPATIBLE_WITH),
-        ],
-        card=card_of(fit),
-    )
-
-
 def _outputs_of(fit: AdapterFit) -> tuple[Outputs | None, Outputs | None]:
     """Return the outputs of candidate and incumbent on the fitting set, asking for them if new."""
     new, old = fit.upgrade.candidate, fit.incumbent
@@ -268,6 +249,25 @@ def _require_repairable(candidate: ModelVersion) -> None:
         )
     if candidate.state != ModelVersion.State.READY:
         raise ConflictError(f"{candidate} is {candidate.state}", code="version_not_ready")
+    if meets_rewritten(candidate):
+        raise ConflictError(
+            f"{candidate} meets rewritten vectors already: repair the version that it was made of",
+            code="already_repaired",
+        )
+
+
+def _require_rewritable(incumbent: ModelVersion, candidate: ModelVersion) -> None:
+    if incumbent.is_recorded:
+        raise InvalidInputError(
+            f"{incumbent} has no weights that an adapter could be appended to",
+            code="encoder_without_weights",
+        )
+    old, new = (v.manifest["output"]["distance"] for v in (incumbent, candidate))
+    if old != new:
+        raise InvalidInputError(
+            f"{incumbent} is searched by {old} and {candidate} by {new}",
+            code="distances_differ",
+        )
 
 
 def _require_fitting_set(alias: Alias, revision: SetRevision) -> None:

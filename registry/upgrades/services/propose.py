@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from registry.audit.services.record import record
 from registry.catalog.models import Alias, Artifact, ModelVersion
+from registry.catalog.rewriting import only_rewrites
 from registry.catalog.selectors import model_named
 from registry.catalog.services.register_version import Parent, register_version
 from registry.core.dispatch import TaskName, send_on_commit
@@ -56,12 +57,16 @@ def propose(*, alias: Alias, candidate: ModelVersion, actor: AbstractUser) -> Up
 
     Raises:
         InvalidInputError: the candidate belongs to another model.
-        ConflictError: the alias names it already, or its upload was refused.
+        ConflictError: the alias names it already, its upload was refused, or it only rewrites.
     """
     if candidate.model_id != alias.model_id:
         raise InvalidInputError(f"{candidate} is no version of {alias.model}", code="other_model")
     if candidate.state == ModelVersion.State.REFUSED:
         raise ConflictError(f"{candidate} was refused", code="version_refused")
+    if only_rewrites(candidate):
+        raise ConflictError(
+            f"{candidate} rewrites stored vectors: no alias can name it", code="only_rewrites"
+        )
     alias = Alias.objects.select_for_update(no_key=True).get(pk=alias.pk)
     if alias.version_id == candidate.pk:
         raise ConflictError(f"{alias} names {candidate} already", code="already_serving")

@@ -8,9 +8,12 @@ import torch
 
 from tests.builders import toy
 from workers.artifacts import inspect_set
+from workers.artifacts.onnx_append import vector_manifest
+from workers.artifacts.onnx_checks import read_model
 from workers.errors import PermanentError
 from workers.pipelines import compute_outputs, fit_adapter
 from workers.runners.limits import GIB, Limits
+from workers.runners.onnx_runner import OnnxRunner
 from workers.runners.process import run_child
 
 
@@ -39,7 +42,7 @@ def a_job(folder, new="independent", rows=200):
         )
         (folder / "outputs.npz").rename(folder / f"{side}.npz")
         job |= {side: f"{side}.npz", f"{side}_manifest": manifest}
-    return job | {"artifact": "new.onnx", "distance": "cosine"}
+    return job | {"artifact": "new.onnx", "distance": "cosine", "side": "query"}
 
 
 @pytest.mark.process
@@ -74,6 +77,25 @@ def test_a_child_leaves_an_adapted_graph_and_says_what_each_method_was_worth(tmp
         silent,
     )
     assert adapted["rows"] == 200
+
+
+def test_on_the_gallery_side_stored_vectors_are_mapped_with_and_without_the_encoder(tmp_path):
+    job = a_job(tmp_path) | {"side": "gallery", "artifact": "old.onnx"}
+    job["new_manifest"] = job["new_manifest"] | {"rewritten": "is of the asking version alone"}
+
+    result = fit_adapter.main(job, tmp_path, silent)
+
+    assert result["manifest"] == job["old_manifest"] | {"output": result["manifest"]["output"]}
+    inputs, _ = toy.samples(50, 5)
+    by_the_encoder = OnnxRunner((tmp_path / "adapted.onnx").read_bytes(), result["manifest"])
+    stored = OnnxRunner((tmp_path / "old.onnx").read_bytes(), job["old_manifest"]).run(inputs)
+    wanted = OnnxRunner((tmp_path / "new.onnx").read_bytes(), job["new_manifest"]).run(inputs)
+    manifest = vector_manifest(12, job["new_manifest"]["output"])
+    alone, _ = read_model(tmp_path / "vectors.onnx", manifest)
+    rewritten = OnnxRunner(alone, manifest).run(stored)
+    np.testing.assert_allclose(rewritten, by_the_encoder.run(inputs), atol=1e-5)
+    np.testing.assert_allclose(OnnxRunner(alone, manifest).run(3 * stored), rewritten, atol=1e-5)
+    assert (rewritten * wanted).sum(axis=1).mean() > 0.9 > (stored * wanted).sum(axis=1).mean()
 
 
 def test_samples_that_judge_the_alias_are_refused_under_whatever_name(tmp_path):
