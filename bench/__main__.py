@@ -4,7 +4,16 @@ import argparse
 import subprocess
 import sys
 
-BENCHMARKS = ("evaluation", "catalog", "cutover", "search", "adapters", "backfill_order", "drift")
+BENCHMARKS = (
+    "evaluation",
+    "catalog",
+    "cutover",
+    "search",
+    "adapters",
+    "backfill_order",
+    "drift",
+    "engines",
+)
 
 
 def main(arguments: list[str]) -> int:
