@@ -33,6 +33,8 @@ SPARE = 4
 MOST_SUSPECTS = 5
 """Other versions that are tried on canaries that differ (chosen)."""
 
+SEGMENTS_IN_WORDS = 3
+
 OPEN_WORK = (WorkState.QUEUED, WorkState.RUNNING)
 
 
@@ -229,19 +231,22 @@ def alarm_of(gallery_name: str) -> DriftAlarm | None:
 
 
 def in_words(finding: Sequence[dict[str, Any]]) -> str:
-    """Say what canaries differ and whose they are.
+    """Say which canaries differ and whose they are; of many segments the first few.
 
     Example:
         >>> in_words([{"segment": 1, "producer": "m:2", "over": 3, "items": 50, "of": ["m:1"]}])
         'segment 1: 3 of 50 canaries are not of m:2, they are of m:1'
     """
-    return "; ".join(
+    said = [
         f"segment {one['segment']}: {one['over']} of {one['items']} canaries are not of "
-        f"{one['producer']}, "
-        + (
-            f"they are of {' or '.join(one['of'])}"
-            if one["of"]
-            else "nor of a version that is known"
-        )
-        for one in finding
-    )
+        f"{one['producer']}, {_whose(one['of'])}"
+        for one in finding[:SEGMENTS_IN_WORDS]
+    ]
+    more = len(finding) - len(said)
+    return "; ".join([*said, *([f"and {more} more segments"] if more > 0 else [])])
+
+
+def _whose(versions: Sequence[str]) -> str:
+    if not versions:
+        return "nor of another version that was tried"
+    return f"they are of {' or '.join(versions)}"

@@ -7,6 +7,7 @@ from django.core.paginator import Page
 from django.http import HttpRequest
 
 from compat.drift import DriftOutcome
+from registry.core.leases import WorkState
 from registry.galleries.canaries import (
     MOST_CANARIES,
     OPEN_WORK,
@@ -19,7 +20,7 @@ from registry.web.rendering import page_of
 
 SEGMENTS_SHOWN = 10
 CHECKS_SHOWN = 5
-NOTABLE_SHOWN = 5
+NOTABLE_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class SegmentRow:
     Attributes:
         held: the current canaries that its owner handed in.
         can_draw: whether canaries are drawn from its items.
-        result: None where the last check did not look at it.
+        result: None where the last check that came to its end did not look at it.
     """
 
     segment: Segment
@@ -55,14 +56,12 @@ class CanaryCard:
         rows: a page of ``SegmentRow``.
         waiting: canaries that a worker looks into, or has refused since the last that it took.
         open_check: a check that is to be done.
-        last: the newest check that ended.
         history: the newest ones that ended.
     """
 
     rows: Page
     waiting: list[CanarySet]
     open_check: CanaryCheck | None
-    last: CanaryCheck | None
     history: list[CanaryCheck]
     can_check: bool
 
@@ -81,7 +80,8 @@ def canary_card(request: HttpRequest, gallery: Gallery) -> CanaryCard:
     checkable = segments_with_canaries().filter(gallery=gallery)
     segments = gallery.segments.select_related("producer__model").filter(live_items__gt=0)
     shown = page_of(request, segments.order_by("-number"), SEGMENTS_SHOWN, name="canary_segments")
-    said = {one["segment"]: one for one in ended[0].results} if ended else {}
+    compared = checks.filter(work_state=WorkState.DONE).first()
+    said = {one["segment"]: one for one in compared.results} if compared else {}
     held = {one.segment_id: one for one in sets_of(gallery).filter(is_current=True)}
     can_draw = set(checkable.values_list("pk", flat=True)) if not gallery.is_attached else set()
     shown.object_list = [
@@ -92,7 +92,6 @@ def canary_card(request: HttpRequest, gallery: Gallery) -> CanaryCard:
         rows=shown,
         waiting=_waiting(gallery),
         open_check=checks.filter(work_state__in=OPEN_WORK).first(),
-        last=ended[0] if ended else None,
         history=ended,
         can_check=checkable.exists(),
     )
@@ -111,12 +110,14 @@ class CheckRow:
     """A check in the list of all.
 
     Attributes:
-        notable: segments that do not match, at most ``NOTABLE_SHOWN``.
-        more: how many of those are left out.
+        others: how many segments do not match.
+        notable: the first of those.
+        more: how many are left out.
     """
 
     check: CanaryCheck
     matching: int
+    others: int
     notable: list[dict[str, Any]]
     more: int
 
@@ -132,6 +133,7 @@ def _check_row(check: CanaryCheck) -> CheckRow:
     return CheckRow(
         check,
         len(check.results) - len(others),
+        len(others),
         others[:NOTABLE_SHOWN],
         max(0, len(others) - NOTABLE_SHOWN),
     )

@@ -46,7 +46,7 @@ def overview(request: HttpRequest, name: str) -> HttpResponse:
         "drift": alarm_of(name),
         "form": form,
         "acknowledgement_form": AcknowledgementForm(),
-        "checks": check_rows(page_of(request, checks_of(gallery), 25, name="checks")),
+        "checks": check_rows(page_of(request, checks_of(gallery), 10, name="checks")),
         "sets": page_of(request, sets_of(gallery), 10, name="sets"),
     }
     response = page_or_fragment(
