@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from registry.api import (
     adapters,
+    alerts,
     aliases,
     backfills,
     canaries,
@@ -192,6 +193,7 @@ urlpatterns = [
             delete=safeguards.remove_safeguard,
         ),
     ),
+    path(f"{ALIAS}/signals/alerts", endpoint(post=alerts.send_alerts)),
     path(f"{ALIAS}/signals", endpoint(get=safeguards.list_signals, post=safeguards.send_signal)),
     path("compatibility", endpoint(post=compatibility.check_outputs)),
     path("compatibility/<int:check>", endpoint(get=compatibility.read_check)),

@@ -13,7 +13,15 @@ from tests.registry.api.test_permissions import needed
 PAGES = {"docs", "^(?P<rest>.*)$"}
 """What is no operation: the page that shows the document, and the refusal of unknown addresses."""
 
-UNKEYED = ("/search", "/preview", "/preview-samples", "/verify", "/acknowledgements", "/signals")
+UNKEYED = (
+    "/search",
+    "/preview",
+    "/preview-samples",
+    "/verify",
+    "/acknowledgements",
+    "/signals",
+    "/alerts",
+)
 """Posts that ask, and acts that are the same again: they take no key."""
 
 

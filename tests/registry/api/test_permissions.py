@@ -41,7 +41,7 @@ def needed(method: str, path: str) -> str | None:
     """Return the scope that an operation should need, by rules of its own."""
     if path in PUBLIC:
         return None
-    if (method, path) == ("POST", "models/nothing/aliases/nothing/signals"):
+    if method == "POST" and path.endswith(("/signals", "/signals/alerts")):
         return Scope.SIGNAL
     if method == "GET" or path.endswith(READING_POSTS):
         return Scope.READ
