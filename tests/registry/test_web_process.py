@@ -24,8 +24,8 @@ print(json.dumps([answers, sorted({name.partition(".")[0] for name in sys.module
 """
 
 
-def in_a_web_process(folder, *paths):
-    environment = {
+def in_a_web_process(folder, *paths, **variables):
+    environment = variables | {
         "PATH": os.environ["PATH"],
         "REGISTRY_DATA_DIR": str(folder),
         "ALLOWED_HOSTS": "testserver",
@@ -43,3 +43,12 @@ def test_no_page_and_no_endpoint_loads_a_tensor_library_or_a_parser_of_uploads(t
 
     assert not set(HEAVY) & set(loaded)
     assert set(answers.values()) <= {200, 401}, answers
+
+
+def test_it_stays_light_and_needs_no_vectors_where_an_engine_is_set_up(tmp_path):
+    nowhere = "postgres://me@/vectors?host=/nowhere"
+
+    answers, loaded = in_a_web_process(tmp_path, "/galleries/", VECTORS_URL=nowhere)
+
+    assert not set(HEAVY) & set(loaded)
+    assert answers == {"/galleries/": 200}

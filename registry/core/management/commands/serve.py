@@ -35,6 +35,8 @@ class Command(BaseCommand):
             port = usable_port(options["host"], options["port"])
             search_port = usable_port("127.0.0.1", options["search_port"])
             call_command("migrate", interactive=False, verbosity=0)
+            if settings.VECTORS_URL:
+                call_command("migrate", "vectors", database="vectors", verbosity=0)
             call_command("install_triggers", stdout=StringIO())
             connections.close_all()
             environment = {
