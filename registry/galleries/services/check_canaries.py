@@ -178,8 +178,10 @@ def _errored() -> dict[str, Any]:
 
 
 def _require_current(job: CheckJob) -> None:
-    """Refuse findings about canaries that their owner has replaced since the claim."""
+    """Refuse findings where their owner has handed in other canaries, or more, since the claim."""
     used = {one.set_id for one in job.segments if one.set_id is not None}
-    current = CanarySet.objects.filter(pk__in=used, is_current=True).count()
-    if current != len(used):
+    current = CanarySet.objects.filter(
+        gallery=job.gallery_id, is_current=True, segment__live_items__gt=0
+    )
+    if set(current.values_list("pk", flat=True)) != used:
         raise ConflictError("other canaries were handed in meanwhile", code="canaries_replaced")

@@ -214,6 +214,21 @@ def test_findings_about_canaries_that_were_replaced_meanwhile_are_not_recorded()
     assert not DriftAlarm.objects.exists()
 
 
+def test_canaries_of_another_segment_that_came_meanwhile_are_not_left_out():
+    gallery = canaries.with_canaries()
+    make.a_promoted_upgrade(gallery.alias)
+    declare_items(gallery=gallery, number=2, items=5, actor=make.a_user())
+    [waiting] = gallery.canary_checks.all()
+    job = checks.claim(check_id=waiting.pk)
+    canaries.accept(canaries.hand_in(gallery, number=2))
+    results = [canaries.a_result(one.segment) for one in job.segments]
+
+    assert refused(checks.record, job=job, results=results) == "canaries_replaced"
+    checks.release(job=job)
+    again = checks.claim(check_id=waiting.pk)
+    assert [one.segment.number for one in again.segments if not one.is_empty] == [1, 2]
+
+
 def test_a_worker_that_lost_its_lease_raises_no_alarm():
     gallery = canaries.with_canaries()
     [waiting] = gallery.canary_checks.all()
