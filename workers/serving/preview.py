@@ -203,7 +203,7 @@ class Preview:
             or type(given["row"]) is not int
         ):
             raise SearchError("invalid_query", "a sample is an evaluation_set and a row of it")
-        revision = _checked(lambda: revision_referred(given["evaluation_set"]))
+        revision = _checked(lambda: _ready(revision_referred(given["evaluation_set"])))
         held, row = self.samples.labels(revision.canonical_digest), given["row"]
         if not (0 <= row < len(held.ids) and held.is_query[row]):
             raise SearchError("unknown_sample", f"row {row} of {revision} is no query")
