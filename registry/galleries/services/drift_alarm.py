@@ -27,12 +27,12 @@ WHAT_IT_IS = ("segment", "producer", "of")
 def follow(gallery: Gallery, check: CanaryCheck) -> None:
     """Raise, keep or clear the alarm of a gallery by a check; the caller holds the gallery locked.
 
-    A check that errored says nothing about the encoder in use: the alarm stays as it is.
+    A segment that errored or was not checked says nothing about the encoder in use.
     """
     alarm = gallery.drift_alarms.exclude(state=DriftAlarm.State.CLEARED).first()
     if check.outcome == DriftOutcome.DIFFERS:
         _raise(gallery, alarm, check)
-    elif check.outcome == DriftOutcome.MATCHES and alarm is not None and _answers(alarm, check):
+    elif alarm is not None and _answers(alarm, check):
         _clear(gallery, alarm, check)
 
 
@@ -109,9 +109,9 @@ def _clear(gallery: Gallery, alarm: DriftAlarm, check: CanaryCheck) -> None:
 
 
 def _answers(alarm: DriftAlarm, check: CanaryCheck) -> bool:
-    """Whether each segment that differed matches now, or holds nothing any more."""
+    """Whether each segment that differed matches now, or holds nothing beside one that matches."""
     said = {one["segment"]: one["outcome"] for one in check.results}
-    return all(
+    return DriftOutcome.MATCHES in said.values() and all(
         said.get(one["segment"], DriftOutcome.MATCHES) == DriftOutcome.MATCHES
         for one in alarm.finding
     )

@@ -304,6 +304,30 @@ def test_what_says_nothing_leaves_an_alarm_standing(outcome):
     assert alarm_of(alarm.gallery.name).is_open
 
 
+def test_an_alarm_is_cleared_by_its_segment_whatever_becomes_of_others():
+    alarm = canaries.an_alarm()
+    asked = checks.request_check(gallery=alarm.gallery, actor=make.a_user())
+    job = checks.claim(check_id=asked.pk)
+    [segment] = [one.segment for one in job.segments]
+    broken = canaries.a_result(segment, outcome="errored") | {"segment": 77}
+
+    checks.record(job=job, results=[canaries.a_result(segment), broken])
+
+    asked.refresh_from_db()
+    assert asked.outcome == "errored"
+    assert alarm_of(alarm.gallery.name) is None
+
+
+def test_a_check_that_compared_nothing_clears_nothing():
+    alarm = canaries.an_alarm()
+    asked = checks.request_check(gallery=alarm.gallery, actor=make.a_user())
+    declare_items(gallery=alarm.gallery, number=1, items=0, actor=make.a_user())
+
+    checks.record(job=checks.claim(check_id=asked.pk), results=[])
+
+    assert alarm_of(alarm.gallery.name).is_open
+
+
 def test_an_alarm_about_vectors_that_are_gone_is_cleared_by_a_match_of_the_others():
     alarm = canaries.an_alarm()
     gallery = alarm.gallery

@@ -65,6 +65,8 @@ ACTS = {
     "schedule_cancel",
     "alias_safeguard",
     "alias_safeguard_remove",
+    "gallery_canaries_check",
+    "gallery_drift_acknowledge",
 }
 
 

@@ -57,6 +57,22 @@ def assert_nothing_is_cut_off(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_what_only_an_attached_gallery_has_is_asked_when_it_is_chosen(seen: Page):
+    make.a_promoted_upgrade(make.an_alias(make.a_model("m", task="embedding")))
+    seen.goto("/new/gallery/")
+    expect(seen.get_by_label("Where the index is")).to_be_hidden()
+
+    seen.get_by_label("Name").fill("abroad")
+    seen.get_by_label("In an index of another team").check()
+    seen.get_by_label("Where the index is").fill("opensearch://search-eu/faces")
+    seen.get_by_label("Version 1").fill("m:1")
+    seen.get_by_label("Items 1").fill("12000")
+    seen.get_by_role("button", name="Create").click()
+
+    expect(seen.get_by_text("Items, as declared")).to_be_visible()
+    expect(seen.get_by_text("opensearch://search-eu/faces")).to_be_visible()
+
+
 def test_logging_in_and_out(page: Page):
     user = make.a_user("ada")
     user.set_password("a long password 1843")

@@ -4,6 +4,7 @@ import pytest
 
 from registry.core import leases
 from registry.galleries.services.insert import submit_inputs
+from tests.builders import canaries
 from tests.builders import checks as build
 from tests.builders import registry as make
 from tests.registry.web.conftest import HTMX
@@ -60,12 +61,23 @@ def a_quiet_gallery():
     return f"/galleries/{make.a_gallery(items=2)}/"
 
 
+def a_gallery_to_be_checked():
+    return f"/galleries/{canaries.with_canaries()}/canaries/"
+
+
+def a_checked_gallery():
+    gallery = canaries.with_canaries()
+    canaries.check(gallery)
+    return f"/galleries/{gallery}/canaries/"
+
+
 AT_WORK = [
     an_evaluating_upgrade,
     an_inspecting_version,
     an_inspecting_set,
     a_gallery_at_work,
     a_queued_check,
+    a_gallery_to_be_checked,
 ]
 FINAL = [
     a_judged_upgrade,
@@ -74,6 +86,7 @@ FINAL = [
     a_quiet_gallery,
     a_judged_check,
     a_failed_check,
+    a_checked_gallery,
 ]
 
 
