@@ -477,11 +477,11 @@ class TestSideBySide:
         filled(engine, name, f32([]))
         start, failures = threading.Barrier(3), []
 
-        def write(mark, firsts):
+        def write(mark, order):
+            rows, vectors = (values[::order] for values in counted(0, 200))
             try:
                 start.wait(10)
-                for first in firsts:
-                    rows, vectors = counted(first, 20)
+                for _ in range(5):  # in opposite orders: who locks row by row would lock up
                     metadata = [{"by": mark}] * len(rows)
                     engine.upsert(name, rows, vectors, space=SPACE, metadata=metadata)
             except Exception as exc:
@@ -490,8 +490,8 @@ class TestSideBySide:
                 engine.close_thread()
 
         threads = [
-            threading.Thread(target=write, args=("up", range(0, 60, 10))),
-            threading.Thread(target=write, args=("down", range(50, -10, -10))),
+            threading.Thread(target=write, args=("up", 1)),
+            threading.Thread(target=write, args=("down", -1)),
         ]
         for thread in threads:
             thread.start()
@@ -500,9 +500,9 @@ class TestSideBySide:
             thread.join()
 
         assert failures == []
-        self.assert_whole(engine, name, 70)
-        writers = [found(engine, name, [1, 0], 100, where={"by": by}) for by in ("up", "down")]
-        assert sorted(sum(writers, [])) == list(range(70))
+        self.assert_whole(engine, name, 200)
+        writers = [found(engine, name, [1, 0], 200, where={"by": by}) for by in ("up", "down")]
+        assert sorted(sum(writers, [])) == list(range(200))
 
     @pytest.mark.engines(SHARED)
     def test_processes_that_write_the_same_rows_leave_each_row_once(self, kind, engine, name):

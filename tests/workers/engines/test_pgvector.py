@@ -1,11 +1,13 @@
 """What pgvector does beyond the contract: a graph that is used, left and rebuilt, on a server."""
 
+import threading
+
 import numpy as np
 import pytest
 from django.db import connections
 from pgvector.django import L2Distance
 
-from tests.builders.engines import SPACE, collection, f32, ids
+from tests.builders.engines import SPACE, collection, counted, f32, ids
 from workers.engines import pgvector as module
 from workers.engines.engine import Engine
 from workers.engines.pgvector import PgvectorAdapter
@@ -191,6 +193,33 @@ def test_a_connection_that_broke_is_replaced(engine, graph):
     with pytest.raises(EngineUnavailableError):
         engine.count(graph)
     assert engine.count(graph) == ROWS
+
+
+def test_writers_in_opposite_orders_wait_in_one_line(engine):
+    engine.create(collection("g1-s3"))
+    rows, numbers = counted(0, 4000)
+    start, failures = threading.Barrier(2), []
+
+    def write(order):
+        try:
+            for _ in range(3):
+                start.wait(30)
+                engine.upsert("g1-s3", rows[::order], numbers[::order], space=SPACE)
+        except Exception as exc:
+            failures.append(exc)
+            start.abort()
+        finally:
+            engine.close_thread()
+
+    threads = [threading.Thread(target=write, args=(order,)) for order in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    np.testing.assert_array_equal(engine.fetch("g1-s3", rows), numbers)
+    engine.drop("g1-s3")
 
 
 def test_a_database_that_was_not_migrated_is_told(engine):
