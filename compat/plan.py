@@ -11,6 +11,10 @@ class HeldSegment:
     Attributes:
         twin_items: those that the version which is to make the queries has embedded as well.
         returning_items: those that it would still embed afterwards, since their inputs are stored.
+        rewritten_by: the version by which the vectors are rewritten for its queries: evidence is
+            for these alone then.
+        rewritten_items: those that are rewritten.
+        rewritable_items: those that would still be, afterwards.
     """
 
     segment: int
@@ -18,6 +22,9 @@ class HeldSegment:
     live_items: int
     twin_items: int = 0
     returning_items: int = 0
+    rewritten_by: int | None = None
+    rewritten_items: int = 0
+    rewritable_items: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,11 @@ class SegmentPlan:
     lost_items: int
     returning_items: int
 
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether the queries meet the vectors as a third version has rewritten them."""
+        return self.twins_by not in {None, self.queried_by}
+
 
 @dataclass(frozen=True)
 class CutoverPlan:
@@ -54,6 +66,11 @@ class CutoverPlan:
     segments: tuple[SegmentPlan, ...]
     unsearchable_items: int
     returning_items: int
+
+    @property
+    def unwritten_items(self) -> int:
+        """Those of them that evidence would cover if they were rewritten."""
+        return sum(plan.lost_items for plan in self.segments if plan.is_rewritten)
 
     @property
     def covers_everything(self) -> bool:
@@ -77,7 +94,8 @@ def plan_cutover(
             of the calibration that makes its scores comparable.
 
     Returns:
-        The plan; a producer without evidence is searched only as far as there are twins.
+        The plan; a producer without evidence is searched only as far as there are twins, and one
+        whose vectors are rewritten for ``encoder`` only as far as they are.
     """
     planned = [_plan_segment(held, encoder, evidence, dual or {}) for held in segments]
     return CutoverPlan(
@@ -97,6 +115,9 @@ def _plan_segment(
         reference, queried_by = dual[held.producer], held.producer
     elif held.producer in evidence:
         reference = evidence[held.producer]
+        if held.rewritten_by is not None:
+            twins_by = held.rewritten_by
+            lost, returning = held.live_items - held.rewritten_items, held.rewritable_items
     else:
         reference = "twins" if held.twin_items or held.returning_items else ""
         twins_by = encoder if reference else None

@@ -219,6 +219,7 @@ def strict_shares(
     layout: Layout,
     distance: Distance,
     *,
+    rewritten: np.ndarray | None = None,
     device: str = "cpu",
     block_bytes: int = BLOCK_BYTES,
 ) -> list[Contributions]:
@@ -232,6 +233,7 @@ def strict_shares(
         new: (n, D) embeddings of the new version.
         layout: labels and roles.
         distance: how embeddings are compared.
+        rewritten: (n, E) the old embeddings as the new queries meet them; as they are when None.
         device: where the arithmetic happens.
         block_bytes: memory for the tables over the pairs of one block.
 
@@ -253,12 +255,13 @@ def strict_shares(
     """
     queries, gallery = sides(old, layout, device)
     moved, _ = sides(new, layout, device)
+    met = gallery if rewritten is None else sides(rewritten, layout, device)[1]
     kinds = ("strict.same_class", "strict.different_class")
-    if queries.grid.shape[1] != moved.grid.shape[1]:
+    if met.grid.shape[1] != moved.grid.shape[1]:
         return [_undefined(kind, len(queries), DIMENSIONS_DIFFER) for kind in kinds]
     width = max(1, block_bytes // 64 // max(1, len(gallery)))
     shares = [
-        _strict_block(q, m, gallery, distance)
+        _strict_block(q, m, gallery, met, distance)
         for q, m in zip(queries.split(width), moved.split(width), strict=True)
     ]
     table = np.concatenate(shares) if shares else np.zeros((0, 2))
@@ -355,13 +358,15 @@ def _undefined(
     return Contributions(name, np.full(queries, np.nan), direction, reason=reason)
 
 
-def _strict_block(queries: Rows, moved: Rows, gallery: Rows, distance: Distance) -> np.ndarray:
+def _strict_block(
+    queries: Rows, moved: Rows, gallery: Rows, met: Rows, distance: Distance
+) -> np.ndarray:
     """Return (B, 2) shares: same-class pairs not farther, different-class pairs not nearer."""
-    before, after = (distances(rows, gallery, distance) for rows in (queries, moved))
+    before, after = distances(queries, gallery, distance), distances(moved, met, distance)
     same = queries.labels[:, None] == gallery.labels
-    met = queries.ids[:, None] != gallery.ids
+    others = queries.ids[:, None] != gallery.ids
     shares = [
         (pairs & holds).sum(dim=1).double() / pairs.sum(dim=1)
-        for pairs, holds in ((same & met, after <= before), (~same & met, after >= before))
+        for pairs, holds in ((same & others, after <= before), (~same & others, after >= before))
     ]
     return torch.stack(shares, dim=1).cpu().numpy()

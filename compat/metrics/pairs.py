@@ -27,6 +27,7 @@ def neighbour_overlap(
     layout: Layout,
     distance: Distance,
     *,
+    rewritten: np.ndarray | None = None,
     device: str = "cpu",
     block_bytes: int = BLOCK_BYTES,
 ) -> Contributions:
@@ -40,6 +41,7 @@ def neighbour_overlap(
         ids: (n,) ids of the samples, all different.
         layout: labels and roles.
         distance: how embeddings are compared.
+        rewritten: (n, E) the old embeddings as the new queries meet them; as they are when None.
         device: where the arithmetic happens.
         block_bytes: memory for the tables over the pairs of one block.
 
@@ -63,14 +65,15 @@ def neighbour_overlap(
     in_order = Layout(layout.labels[by_id], layout.is_query[by_id], layout.is_gallery[by_id])
     queries, gallery = sides(old[by_id], in_order, device)
     moved, _ = sides(new[by_id], in_order, device)
+    met = gallery if rewritten is None else sides(rewritten[by_id], in_order, device)[1]
     values = np.full(len(queries), np.nan)
     reason = "the query meets nothing"
-    if queries.grid.shape[1] != moved.grid.shape[1]:
+    if met.grid.shape[1] != moved.grid.shape[1]:
         reason = DIMENSIONS_DIFFER
     else:
         width = _width(gallery, block_bytes)
         shares = [
-            _shared(before, after, gallery, distance)
+            _shared(before, after, gallery, met, distance)
             for before, after in zip(queries.split(width), moved.split(width), strict=True)
         ]
         if shares:
@@ -85,6 +88,7 @@ def accepted_shares(
     distance: Distance,
     cut_off: float,
     *,
+    rewritten: np.ndarray | None = None,
     device: str = "cpu",
     block_bytes: int = BLOCK_BYTES,
 ) -> list[Contributions]:
@@ -98,6 +102,7 @@ def accepted_shares(
         layout: labels and roles.
         distance: how embeddings are compared.
         cut_off: in the unit of the score.
+        rewritten: (n, E) the old embeddings as the new queries meet them; as they are when None.
         device: where the arithmetic happens.
         block_bytes: memory for the tables over the pairs of one block.
 
@@ -122,6 +127,8 @@ def accepted_shares(
     tables = {}
     for cell in ACCEPTED_CELLS:
         query, gallery = (rows[name][i] for i, name in enumerate(cell.split("_")))
+        if cell == "new_old" and rewritten is not None:
+            gallery = sides(rewritten, layout, device)[1]
         tables[cell] = _accepted(query, gallery, distance, limit, block_bytes)
     found: list[Contributions] = []
     for at, (rate, direction) in enumerate(RATES.items()):
@@ -146,9 +153,12 @@ def _width(gallery: Rows, block_bytes: int) -> int:
     return max(1, block_bytes // PAIR_BYTES // max(1, len(gallery)))
 
 
-def _shared(before: Rows, after: Rows, gallery: Rows, distance: Distance) -> np.ndarray:
+def _shared(before: Rows, after: Rows, gallery: Rows, met: Rows, distance: Distance) -> np.ndarray:
     may_meet = before.ids[:, None] != gallery.ids
-    old, new = (_nearest(distances(rows, gallery, distance), may_meet) for rows in (before, after))
+    old, new = (
+        _nearest(distances(rows, held, distance), may_meet)
+        for rows, held in ((before, gallery), (after, met))
+    )
     size = may_meet.sum(dim=1).clamp(max=NEIGHBOURS)
     return ((old & new).sum(dim=1).double() / size).cpu().numpy()  # 0 / 0 is NaN: nothing to meet
 

@@ -34,10 +34,13 @@ def rewriter(asking: ModelVersion, stored: ModelVersion) -> ModelVersion | None:
 
     Wherever these two meet, in a comparison as in a search, the queries meet its vectors.
     """
+    return rewriter_of(asking) if needs_rewritten(asking, stored) else None
+
+
+def needs_rewritten(asking: ModelVersion, stored: ModelVersion) -> bool:
+    """Whether queries of ``asking`` meet the vectors of ``stored`` only as they were rewritten."""
     said = asking.manifest.get(REWRITTEN)
-    if said is None or said["of"] != stored.digest:
-        return None
-    return rewriter_of(asking)
+    return said is not None and said["of"] == stored.digest
 
 
 def rewriter_of(asking: ModelVersion) -> ModelVersion | None:
@@ -45,5 +48,7 @@ def rewriter_of(asking: ModelVersion) -> ModelVersion | None:
     said = asking.manifest.get(REWRITTEN)
     if said is None:
         return None
-    held = ModelVersion.objects.select_related("model").filter(model=asking.model_id)
-    return held.exclude(state=ModelVersion.State.REFUSED).get(digest=said["by"])
+    made = ModelVersion.objects.select_related("model").filter(
+        model=asking.model_id, digest=said["by"]
+    )
+    return made.latest("number")

@@ -24,6 +24,7 @@ class TaskName(StrEnum):
     CARRY_OUT = "carry_out"
     INSERT_ITEMS = "insert_items"
     EMBED_TWIN = "embed_twin"
+    REWRITE_TWIN = "rewrite_twin"
     SEAL_SEGMENT = "seal_segment"
     BACKFILL = "backfill"
     INSPECT_CANARIES = "inspect_canaries"

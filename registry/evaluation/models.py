@@ -97,7 +97,8 @@ class Comparison(Work):
     ``producer`` names a third version whose vectors are the gallery; empty where it is the old
     version. Old and new are the same digest only in the null test of a first version. ``asks`` is
     what a policy wants measured beyond what always is, ``ancestors`` the outputs of versions that
-    were promoted before; both are part of what the comparison is.
+    were promoted before; both are part of what the comparison is. ``rewritten`` names, by cell, the
+    outputs that its queries meet in place of the gallery version's own; that follows from the two.
     """
 
     old_digest = models.CharField(max_length=64)
@@ -109,6 +110,7 @@ class Comparison(Work):
     asks_digest = models.CharField(max_length=64, blank=True)
     ancestors = models.JSONField(default=list, blank=True)
     ancestors_digest = models.CharField(max_length=64, blank=True)
+    rewritten = models.JSONField(default=dict, blank=True)
     old_outputs = models.ForeignKey(Outputs, models.PROTECT, related_name="+")
     new_outputs = models.ForeignKey(Outputs, models.PROTECT, related_name="+")
     producer_outputs = models.ForeignKey(

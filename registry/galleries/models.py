@@ -230,11 +230,12 @@ class InsertBatch(Work):
 class Twin(Work):
     """The rows of a batch, embedded once more by another version: one chunk file, row by row alike.
 
-    The work on this row is that embedding.
+    The work on this row is that embedding; with a ``transform`` it is made of the vectors instead.
     """
 
     batch = models.ForeignKey(InsertBatch, models.PROTECT, related_name="twins")
     encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    transform = models.ForeignKey(Artifact, models.PROTECT, null=True, blank=True, related_name="+")
     chunk_digest = models.CharField(max_length=64, blank=True)
 
     class Meta:
@@ -247,6 +248,30 @@ class Twin(Work):
 
     def __str__(self) -> str:
         return f"{self.batch} by {self.encoder}"
+
+
+class Rewriting(models.Model):
+    """What makes the vectors of one version in a gallery into those of another: from vectors alone.
+
+    While it is wanted, every batch of ``producer`` gets a twin of ``encoder`` by ``transform``.
+    """
+
+    gallery = models.ForeignKey(Gallery, models.PROTECT, related_name="rewritings")
+    producer = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    encoder = models.ForeignKey(ModelVersion, models.PROTECT, related_name="+")
+    transform = models.ForeignKey(Artifact, models.PROTECT, related_name="+")
+    is_wanted = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery", "encoder"], name="one_rewriting_per_gallery_and_encoder"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gallery}: {self.producer} by {self.encoder}"
 
 
 class Item(models.Model):

@@ -5,24 +5,21 @@ operator set has in one form are used, so that the graph keeps its own.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from compat.adapters.vector_map import Hidden, VectorMap
+from workers.artifacts.vector_graphs import REWRITTEN, VECTORS
 
 GELU_CUBE, GELU_SLOPE = 0.044715, math.sqrt(2 / math.pi)
 """Of the tanh form of GELU (Hendrycks and Gimpel, arXiv 1606.08415)."""
 
 
-VECTORS, REWRITTEN = "vectors", "rewritten"
-"""Input and output of an adapter that is a graph of its own."""
-
 OPSET, IR_VERSION = 17, 8
-"""Of such a graph (chosen: among those that every upload may have)."""
+"""Of a graph over vectors (chosen: among those that every upload may have)."""
 
 
 def append_adapter(
@@ -64,17 +61,6 @@ def vector_graph(adapter: VectorMap, *, unit_length: bool) -> bytes:
     opsets = [helper.make_opsetid("", OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     return model.SerializeToString(deterministic=True)
-
-
-def vector_manifest(dimension: int, output: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how such a graph is run: on vectors of ``dimension`` numbers, into that output."""
-    return {
-        "schema": 1,
-        "format": "onnx",
-        "task": "embedding",
-        "input": {"name": VECTORS, "dtype": "float32", "shape": [dimension]},
-        "output": dict(output) | {"name": REWRITTEN},
-    }
 
 
 def _unused_prefix(data: bytes) -> str:

@@ -67,6 +67,10 @@ def _question(job: Mapping[str, Any], judged: CanonicalSet, folder: Path) -> Que
         ],
         said={name: job[f"{name}_manifest"]["output"] for name in ("old", "new")},
         asks=job["asks"],
+        rewritten={
+            cell: read_outputs(folder / path, judged.ids, f"{cell} rewriting")
+            for cell, path in job.get("rewritten", {}).items()
+        },
     )
 
 

@@ -31,7 +31,8 @@ def compare_encoders(question: Question, distance: str, device: str, report: Rep
         PermanentError: ``unknown_distance``, ``device_unavailable``, and those of ``slice_masks``.
     """
     judged = question.judged
-    search = Search.of(judged, distance, device)
+    rewritten = {cell: outputs.outputs for cell, outputs in question.rewritten.items()}
+    search = Search.of(judged, distance, device, rewritten)
     slices = slice_masks(judged, question.asks.get("crossed", ()), judged.is_query)
     vectors = {name: outputs.outputs for name, outputs in question.versions.items()}
     asked = np.flatnonzero(judged.is_query)
@@ -118,9 +119,10 @@ def _null_test(question: Question, search: Search) -> NullResult:
     few = Search(
         search.ids, Layout(layout.labels, some, layout.is_gallery), search.distance, search.device
     )
+    rewritten = {f"{cell} rewriting": found for cell, found in question.rewritten.items()}
     results = chain.from_iterable(
         (_repeats(name, outputs), _equals_itself(question, few, outputs.outputs))
-        for name, outputs in question.versions.items()
+        for name, outputs in {**question.versions, **rewritten}.items()
     )
     return next((r for r in results if not r.passed), NullResult(True))
 

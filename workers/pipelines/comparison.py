@@ -27,6 +27,7 @@ class Question:
         ancestors: outputs of versions that were promoted before.
         said: what the manifests of ``old`` and ``new`` say of their outputs.
         asks: what the policy asks for; see ``docs/formats.md``.
+        rewritten: by cell, outputs that its queries meet in place of the gallery version's.
     """
 
     judged: CanonicalSet
@@ -34,6 +35,7 @@ class Question:
     ancestors: Sequence[Outputs]
     said: Mapping[str, Mapping[str, Any]]
     asks: Mapping[str, Any]
+    rewritten: Mapping[str, Outputs] = field(default_factory=dict)
 
     @property
     def weights(self) -> np.ndarray | None:

@@ -1,7 +1,7 @@
 """Every search that comparing two encoders takes. This module loads torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -43,22 +43,25 @@ class Search:
         layout: labels and roles of the samples.
         distance: how embeddings are compared.
         device: where the arithmetic happens.
+        rewritten: by cell, the (n, E) embeddings that its queries meet in place of the gallery
+            version's own, as a search would.
     """
 
     ids: np.ndarray
     layout: Layout
     distance: Distance
     device: str
+    rewritten: Vectors = field(default_factory=dict)
 
     @classmethod
-    def of(cls, judged: CanonicalSet, distance: str, device: str) -> "Search":
+    def of(cls, judged: CanonicalSet, distance: str, device: str, rewritten: Vectors) -> "Search":
         """Return the search of a set.
 
         Raises:
             PermanentError: ``unknown_distance``, ``device_unavailable``.
         """
         layout = Layout(judged.labels, judged.is_query, judged.is_gallery)
-        return cls(judged.ids, layout, _distance(distance), _device(device))
+        return cls(judged.ids, layout, _distance(distance), _device(device), rewritten)
 
     @property
     def queries(self) -> int:
@@ -67,11 +70,16 @@ class Search:
 
     def with_mixtures(self, vectors: Vectors) -> dict[str, np.ndarray]:
         """Return the embeddings of each version, and those of the galleries in between."""
-        between = mixtures(vectors["old"], vectors["new"], self.ids, self.layout.is_gallery)
+        old = self.rewritten.get("new_old", vectors["old"])
+        between = mixtures(old, vectors["new"], self.ids, self.layout.is_gallery)
         return {**vectors, **between}
 
     def cell(self, vectors: Vectors, name: str) -> Cell | None:
         """Return the per-query measures of one cell; None where the dimensions differ."""
+        if name in self.rewritten:
+            asking = name.split("_")[0]
+            vectors = {asking: vectors[asking], "rewritten": self.rewritten[name]}
+            name = f"{asking}_rewritten"
         return measure_cells(
             vectors, self.layout, self.distance, device=self.device, names=(name,)
         )[name]
@@ -88,7 +96,7 @@ class Search:
     def pairs(self, vectors: Vectors, cut_off: float | None) -> list[Contributions]:
         """Return what depends on single gallery rows: neighbours, and acceptance if asked."""
         old, new = vectors["old"], vectors["new"]
-        how = {"device": self.device}
+        how = {"device": self.device, "rewritten": self.rewritten.get("new_old")}
         found = [neighbour_overlap(old, new, self.ids, self.layout, self.distance, **how)]
         if cut_off is not None:
             found += accepted_shares(vectors, self.layout, self.distance, cut_off, **how)
@@ -99,6 +107,7 @@ class Search:
         found = {}
         for name in CELLS:
             query, gallery = (vectors[version] for version in name.split("_"))
+            gallery = self.rewritten.get(name, gallery)
             of_cell = calibrate(query, gallery, self.layout, self.distance, device=self.device)
             if of_cell is not None:
                 found[name] = of_cell
@@ -107,7 +116,12 @@ class Search:
     def strict(self, vectors: Vectors) -> list[Contributions]:
         """Return how far the strict criterion of compatibility holds."""
         return strict_shares(
-            vectors["old"], vectors["new"], self.layout, self.distance, device=self.device
+            vectors["old"],
+            vectors["new"],
+            self.layout,
+            self.distance,
+            rewritten=self.rewritten.get("new_old"),
+            device=self.device,
         )
 
 

@@ -19,9 +19,10 @@ from compat.adapters.choose import Choice, Side, choose
 from compat.adapters.vector_map import VectorMap
 from compat.errors import ShapeError
 from compat.metrics.distances import Distance
-from workers.artifacts.onnx_append import append_adapter, vector_graph, vector_manifest
+from workers.artifacts.onnx_append import append_adapter, vector_graph
 from workers.artifacts.onnx_checks import read_model
 from workers.artifacts.stored import CanonicalSet
+from workers.artifacts.vector_graphs import vector_manifest
 from workers.errors import PermanentError
 from workers.outputs import finished
 from workers.pipelines.aligned import read_outputs, read_set

@@ -18,6 +18,7 @@ for _name in (
     "inspect_canaries",
     "inspect_evaluation_set",
     "inspect_version",
+    "rewrite_twin",
     "seal_segment",
     "sweep",
 ):

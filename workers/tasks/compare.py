@@ -33,6 +33,7 @@ def compare(comparison_id: int) -> None:
                 new=stored(job.new_file),
                 producer=stored(job.producer_file) if job.producer_file else None,
                 ancestors=[stored(file) for file in job.ancestor_files],
+                rewritten={cell: stored(file) for cell, file in job.rewritten_files.items()},
                 asks=job.asks,
                 old_manifest=job.old_manifest,
                 new_manifest=job.new_manifest,

@@ -20,6 +20,7 @@ from registry.upgrades.services.advance import advance_all
 from registry.upgrades.services.carry_out import sweep as sweep_schedules
 from registry.upgrades.services.checks import sweep as sweep_checks
 from registry.upgrades.services.drift_signals import send_drift_signals
+from registry.upgrades.services.rewritings import prepare_rewritings
 from registry.upgrades.services.stop_shadow import end_shadows
 from registry.upgrades.services.withdraw import expire_untouched
 
@@ -43,6 +44,7 @@ def sweep() -> None:
         sweep_checks_of_canaries()
     send_drift_signals()
     advance_all()
+    prepare_rewritings()
     end_shadows()
     sweep_uploads(timezone.now())
     long_ago = time.time() - UPLOAD_KEPT_S

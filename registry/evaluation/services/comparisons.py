@@ -31,6 +31,7 @@ class ComparisonJob:
     new_file: str
     producer_file: str | None
     ancestor_files: tuple[str, ...]
+    rewritten_files: dict[str, str]
     asks: dict[str, Any]
     old_manifest: dict[str, Any]
     new_manifest: dict[str, Any]
@@ -45,10 +46,13 @@ def request_comparison(
     producer: Outputs | None = None,
     ancestors: Sequence[Outputs] = (),
     asks: Mapping[str, Any] | None = None,
+    rewritten: Mapping[str, Outputs] | None = None,
 ) -> Comparison:
     """Return the comparison of these finished outputs, queueing it when it is new.
 
     ``ancestors`` may hold ``old`` itself; without any the cumulative measures are not made.
+    ``rewritten`` holds, by cell, what its queries meet in place of the gallery version's outputs:
+    it follows from the digests of the two, and so is no part of what tells comparisons apart.
     """
     earlier = sorted({row.version_digest: row for row in ancestors}.items())
     with transaction.atomic():
@@ -66,6 +70,7 @@ def request_comparison(
                 "producer_outputs": producer,
                 "asks": dict(asks or {}),
                 "ancestors": [row.pk for _, row in earlier],
+                "rewritten": {cell: row.pk for cell, row in (rewritten or {}).items()},
                 "created_at": timezone.now(),
             },
         )
@@ -90,7 +95,7 @@ def claim(*, comparison_id: int) -> ComparisonJob | None:
         comparison.new_outputs,
         comparison.producer_outputs,
     )
-    files = Outputs.objects.in_bulk(comparison.ancestors)
+    files = Outputs.objects.in_bulk([*comparison.ancestors, *comparison.rewritten.values()])
     return ComparisonJob(
         claim=taken,
         task=old.set_revision.evaluation_set.task,
@@ -100,6 +105,7 @@ def claim(*, comparison_id: int) -> ComparisonJob | None:
         new_file=new.file_digest,
         producer_file=producer.file_digest if producer else None,
         ancestor_files=tuple(files[pk].file_digest for pk in comparison.ancestors),
+        rewritten_files={cell: files[pk].file_digest for cell, pk in comparison.rewritten.items()},
         asks=comparison.asks,
         old_manifest=old.version.manifest,
         new_manifest=new.version.manifest,

@@ -10,11 +10,13 @@ from django.utils import timezone
 from compat.calibration import Calibration
 from compat.plan import CutoverPlan, SegmentPlan, plan_cutover
 from registry.catalog.models import ModelVersion
+from registry.catalog.rewriting import rewriter_of
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError
 from registry.core.leases import WorkState
 from registry.galleries.models import Cutover, Gallery, Segment, View, ViewSegment
 from registry.galleries.notices import announce_cutover
+from registry.galleries.services.rewrite import want_again
 from registry.galleries.services.steer_backfill import supersede_backfill
 from registry.galleries.services.twins import held_segments, twin_what_is_missing
 
@@ -156,8 +158,10 @@ def open_view(
     announce_cutover()
     gallery.epoch, gallery.live_view = epoch + 1, view
     if returning:
-        by_twins = [planned.segment for planned in plan.segments if planned.twins_by]
+        by_twins = [planned.segment for planned in plan.segments if planned.twins_by == encoder.pk]
         twin_what_is_missing(gallery, encoder, by_twins)
+        if any(planned.twins_by not in {None, encoder.pk} for planned in plan.segments):
+            want_again(gallery, rewriter_of(encoder))
     return Cutover.objects.create(
         gallery=gallery,
         epoch=gallery.epoch,
@@ -170,7 +174,7 @@ def open_view(
 
 
 def _calibration(planned: SegmentPlan, encoder: ModelVersion, dual: Dual) -> dict[str, Any]:
-    if planned.producer == encoder.pk or planned.twins_by:
+    if encoder.pk in {planned.producer, planned.twins_by}:
         return _own_calibration(dual)
     own = dual.get(planned.producer)
     return asdict(own.producer) if own else {}

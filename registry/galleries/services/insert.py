@@ -20,6 +20,7 @@ from registry.core.errors import ConflictError, DuplicateError, InvalidInputErro
 from registry.core.store import Store
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment
 from registry.galleries.services.holding import require_vectors_here
+from registry.galleries.services.rewrite import rewrite_inserted
 from registry.galleries.services.twins import twin_on_probation
 
 ROWS_AT_ONCE = 2000
@@ -194,6 +195,7 @@ def _add_rows(
     Segment.objects.filter(pk=segment_id).update(
         live_items=F("live_items") + len(ids), revision=F("revision") + 1
     )
+    rewrite_inserted(batch)
 
 
 def _require_new_ids(gallery_id: int, ids: Sequence[str]) -> None:

@@ -23,7 +23,8 @@ def sweep() -> int:
     sent = 0
     for name, ids in (
         (TaskName.INSERT_ITEMS, leases.waiting(InsertBatch.objects.all())),
-        (TaskName.EMBED_TWIN, leases.waiting(Twin.objects.all())),
+        (TaskName.EMBED_TWIN, leases.waiting(Twin.objects.filter(transform=None))),
+        (TaskName.REWRITE_TWIN, leases.waiting(Twin.objects.exclude(transform=None))),
         (TaskName.SEAL_SEGMENT, leases.waiting(Segment.objects.all())),
         (TaskName.BACKFILL, leases.waiting(Backfill.objects.filter(DUE))),
     ):

@@ -17,6 +17,7 @@ from django.utils import timezone
 from compat.plan import HeldSegment
 from registry.audit.services.record import record
 from registry.catalog.models import ModelVersion
+from registry.catalog.rewriting import needs_rewritten, rewriter_of
 from registry.core import leases
 from registry.core.data import gallery_folder
 from registry.core.dispatch import TaskName, send_on_commit
@@ -25,6 +26,7 @@ from registry.core.leases import WorkState
 from registry.core.store import Store
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment, Twin, ViewSegment
 from registry.galleries.services.holding import require_vectors_here
+from registry.galleries.services.rewrite import RewriteJob, unwritten
 
 LONGEST_PROBATION_HOURS = 24 * 366
 
@@ -118,14 +120,13 @@ def held_segments(
     Args:
         returning: count what could still be embedded by ``encoder`` afterwards.
     """
-    twinned = _live_items(
-        InsertBatch.objects.filter(
-            segment__gallery=gallery, twins__encoder=encoder, twins__work_state=WorkState.DONE
-        )
-    )
+    twinned = _twinned_items(gallery, encoder)
     missing = {}
     if returning and not encoder.is_recorded and not gallery.is_attached:
-        missing = _live_items(_untwinned(gallery, encoder))
+        missing = live_items(_untwinned(gallery, encoder))
+    by = rewriter_of(encoder)
+    rewritten = _twinned_items(gallery, by) if by else {}
+    rewritable = live_items(unwritten(gallery, by)) if by and returning else {}
     return [
         HeldSegment(
             segment.pk,
@@ -133,14 +134,19 @@ def held_segments(
             segment.live_items,
             twinned.get(segment.pk, 0),
             missing.get(segment.pk, 0),
+            by.pk if by and needs_rewritten(encoder, segment.producer) else None,
+            rewritten.get(segment.pk, 0),
+            rewritable.get(segment.pk, 0),
         )
-        for segment in gallery.segments.filter(live_items__gt=0).order_by("number")
+        for segment in gallery.segments.filter(live_items__gt=0)
+        .select_related("producer")
+        .order_by("number")
     ]
 
 
 def claim(*, twin_id: int) -> TwinJob | None:
     """Take a twin that waits to be made, or return None."""
-    taken = leases.claim(Twin, twin_id)
+    taken = leases.claim(Twin, twin_id, only=Q(transform=None))
     if taken is None:
         return None
     twin = Twin.objects.select_related("batch", "encoder").get(pk=twin_id)
@@ -159,7 +165,7 @@ def claim(*, twin_id: int) -> TwinJob | None:
     )
 
 
-def record_twin(*, job: TwinJob, chunk_digest: str) -> bool:
+def record_twin(*, job: TwinJob | RewriteJob, chunk_digest: str) -> bool:
     """Keep the vectors of a twin and let readers look again; False when the claim was lost.
 
     The gallery is locked first: who removes items counts the segment's revision up as well.
@@ -172,14 +178,14 @@ def record_twin(*, job: TwinJob, chunk_digest: str) -> bool:
     return kept
 
 
-def fail(*, job: TwinJob, code: str, detail: str) -> bool:
+def fail(*, job: TwinJob | RewriteJob, code: str, detail: str) -> bool:
     """Record that a batch cannot be embedded by that version, with the reason."""
     return leases.fail(Twin, job.claim, code, detail)
 
 
 @transaction.atomic
 def discard_past_probation() -> int:
-    """Forget the twins that neither a probation nor a live view needs; return how many."""
+    """Forget the twins that no probation, live view or rewriting needs; return how many."""
     forgotten = 0
     for gallery in Gallery.objects.filter(batches__twins__isnull=False).distinct().order_by("pk"):
         locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery.pk)
@@ -196,6 +202,8 @@ def _discard(gallery: Gallery) -> int:
         twins_by=OuterRef("encoder"),
     )
     unused = Twin.objects.filter(~Exists(used), batch__gallery=gallery)
+    wanted = gallery.rewritings.filter(is_wanted=True)
+    unused = unused.exclude(encoder__in=wanted.values("encoder"))
     if gallery.probation_encoder_id is not None:
         unused = unused.exclude(encoder=gallery.probation_encoder_id)
     forgotten = list(unused.select_related("batch"))
@@ -226,7 +234,15 @@ def _untwinned(gallery: Gallery, encoder: ModelVersion) -> QuerySet[InsertBatch]
     return found.filter(work_state=WorkState.DONE).exclude(segment__producer=encoder)
 
 
-def _live_items(batches: QuerySet[InsertBatch]) -> dict[int, int]:
+def _twinned_items(gallery: Gallery, encoder: ModelVersion) -> dict[int, int]:
+    return live_items(
+        InsertBatch.objects.filter(
+            segment__gallery=gallery, twins__encoder=encoder, twins__work_state=WorkState.DONE
+        )
+    )
+
+
+def live_items(batches: QuerySet[InsertBatch]) -> dict[int, int]:
     """Return by segment how many items of these batches are live; reads no live item."""
     rows = dict(batches.order_by().values_list("segment").annotate(total=Sum("rows")))
     if not rows:

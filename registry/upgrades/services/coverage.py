@@ -19,7 +19,8 @@ def stored_evidence(
 
     A pair counts when it was measured on every pinned set, in whichever direction the two
     versions were compared, and loses no more than the policy's coverage margin. Nothing is asked
-    for: what is not stored is not covered.
+    for: what is not stored is not covered. Where ``encoder`` meets a producer's vectors rewritten,
+    so it was measured, and the evidence is for those.
     """
     covered = {}
     for producer in producers:

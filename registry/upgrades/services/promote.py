@@ -176,11 +176,12 @@ def _cut_over(
     dual: Dual | None,
     alias_epoch: int,
 ) -> Cutover:
-    if not plan_for(gallery, encoder, evidence, dual).covers_everything:
-        raise GateNotPassedError(
-            f"gallery {gallery} holds vectors that the evidence does not cover",
-            code="gallery_not_covered",
-        )
+    plan = plan_for(gallery, encoder, evidence, dual)
+    if not plan.covers_everything:
+        why = "holds vectors that the evidence does not cover"
+        if plan.unwritten_items:
+            why = f"holds {plan.unwritten_items} items that are not rewritten yet"
+        raise GateNotPassedError(f"gallery {gallery} {why}", code="gallery_not_covered")
     return cut_over(
         gallery=gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch, dual=dual
     )

@@ -10,6 +10,7 @@ from compat.policy import Policy
 from compat.verdict import Evidence
 from registry.audit.chain import canonical
 from registry.catalog.models import Alias, AliasMove, ModelVersion
+from registry.catalog.rewriting import rewriter
 from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, SetRevision
 from registry.evaluation.selectors import measurements_of, outputs_held, planted_of
@@ -49,6 +50,12 @@ class Situation:
     def versions(self) -> list[ModelVersion]:
         """Every version whose outputs are needed, each once."""
         wanted = (self.candidate, self.incumbent, *self.producers, *self.standing, *self.chain)
+        wanted += tuple(
+            rewriter(asking, stored)
+            for asking in (self.candidate, self.incumbent)
+            for stored in wanted
+            if asking is not None and stored is not None
+        )
         return list({v.digest: v for v in wanted if v is not None}.values())
 
     @property
@@ -173,7 +180,14 @@ def ask(
 ) -> Asked:
     """Ask for a comparison on one set, and first for the outputs that it needs."""
     named = {"old": old, "new": new, "producer": producer}
-    versions = [v for v in named.values() if v is not None] + list(chain)
+    rewriters = _rewriters(old, new, producer)
+    for version in rewriters.values():
+        if version.state == ModelVersion.State.INSPECTING:
+            return Asked(revision, waiting=True)
+        if version.state == ModelVersion.State.REFUSED:
+            detail = f"{version}: {version.error_detail}"
+            return Asked(revision, error=version.error_code, detail=detail)
+    versions = [v for v in named.values() if v is not None] + [*chain, *rewriters.values()]
     outputs = [request_outputs(version=v, revision=revision) for v in versions]
     for version, row in zip(versions, outputs, strict=True):
         if row is None:
@@ -191,9 +205,21 @@ def ask(
         producer=rows[producer.digest] if producer else None,
         ancestors=[rows[version.digest] for version in chain],
         asks=asks,
+        rewritten={cell: rows[version.digest] for cell, version in rewriters.items()},
     )
     if comparison.work_state == WorkState.FAILED:
         return Asked(revision, error=comparison.error_code, detail=comparison.error_detail)
     if not is_settled(comparison):
         return Asked(revision, waiting=True)
     return Asked(revision, comparison)
+
+
+def _rewriters(
+    old: ModelVersion, new: ModelVersion, producer: ModelVersion | None
+) -> dict[str, ModelVersion]:
+    """Return, by cell, the version that rewrites what its queries meet, where one does."""
+    pairs = {"new_old": (new, old), "old_new": (old, new)}
+    if producer is not None:
+        pairs |= {"new_producer": (new, producer), "old_producer": (old, producer)}
+    found = {cell: rewriter(*pair) for cell, pair in pairs.items()}
+    return {cell: version for cell, version in found.items() if version is not None}

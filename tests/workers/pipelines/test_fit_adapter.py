@@ -8,8 +8,8 @@ import torch
 
 from tests.builders import toy
 from workers.artifacts import inspect_set
-from workers.artifacts.onnx_append import vector_manifest
 from workers.artifacts.onnx_checks import read_model
+from workers.artifacts.vector_graphs import vector_manifest
 from workers.errors import PermanentError
 from workers.pipelines import compute_outputs, fit_adapter
 from workers.runners.limits import GIB, Limits
