@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from registry.catalog.models import Alias, AliasMove
@@ -124,6 +124,16 @@ def undoing(alias: Alias) -> tuple[AliasMove, RollbackPlan] | None:
     if move is None:
         return None
     return move, plan_rollback(alias=alias, target=move.from_version)
+
+
+def refused_now() -> QuerySet[Signal]:
+    """Return the signals whose rollback was refused and that a person still has to answer."""
+    return (
+        Signal.objects.select_related("safeguard", "alias__model", "alias__version__model")
+        .filter(reaction=Reaction.REFUSED, safeguard__withdrawn_at=None)
+        .filter(epoch=F("alias__epoch"))
+        .order_by("-pk")
+    )
 
 
 def signals_of(alias: Alias) -> QuerySet[Signal]:

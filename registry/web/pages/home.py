@@ -11,11 +11,13 @@ from registry.catalog.selectors import aliases_serving
 from registry.evaluation.models import EvaluationSet
 from registry.galleries.canaries import standing_alarms
 from registry.galleries.models import DriftAlarm
+from registry.upgrades.safeguards import refused_now
 from registry.upgrades.selectors import upgrades
 from registry.upgrades.states import OPEN
 
 SHOWN = 10
 DRIFTS_SHOWN = 5
+REFUSED_SHOWN = 5
 
 
 @login_required
@@ -30,6 +32,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "serving_count": serving.count(),
         "entries": entries()[:SHOWN],
         "drifts": standing_alarms().filter(state=DriftAlarm.State.OPEN)[:DRIFTS_SHOWN],
+        "refused": refused_now()[:REFUSED_SHOWN],
         "has_model": RegisteredModel.objects.exists(),
         "has_set": EvaluationSet.objects.exists(),
     }

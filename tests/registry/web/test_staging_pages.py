@@ -263,6 +263,18 @@ def test_a_refused_rollback_is_loud_with_the_way_to_do_it_by_hand(pages):
     assert outcomes_of(response)[0] == "failed"
 
 
+def test_a_refused_rollback_is_on_the_first_page_until_somebody_answers_it(pages):
+    alias = a_guarded_alias(items_after=3, forward=False)
+    receive(alias=alias, signal=SIGNAL, firing=True)
+
+    words = text_of(pages.get("/"))
+    declare(pages, alias, signal=SIGNAL, at_most_unsearchable="3")
+    answered = text_of(pages.get("/"))
+
+    assert f"The signal {SIGNAL} fired for {alias} , and its rollback was refused: 3 items" in words
+    assert "rollback was refused" not in answered
+
+
 def test_hostile_texts_are_texts(pages):
     hostile = "<img src=x onerror=alert(1)>\"'><script>alert(1)</script>"
     alias = a_guarded_alias(items_after=3, forward=False, reason=hostile)
