@@ -135,15 +135,11 @@ class Shadowing:
             sampled = self._queue.get(timeout=wait_s) if wait_s else self._queue.get_nowait()
         except queue.Empty:
             return False
-        outcome = self._outcome(sampled)
-        with self._guard:
-            tally = self._tally(sampled.shadow.shadow_id)
-            if isinstance(outcome, Compared):
-                tally.compared.append(outcome)
-            elif outcome:
-                tally.failed, tally.last_failure = tally.failed + 1, outcome
-            else:
-                tally.not_comparable += 1
+        outcome: Compared | str = "internal_error: the log says why"
+        try:
+            outcome = self._outcome(sampled)
+        finally:  # whatever happens, it is counted once
+            self._note(sampled.shadow.shadow_id, outcome)
         return True
 
     def flush(self) -> None:
@@ -196,6 +192,8 @@ class Shadowing:
             return "" if exc.code in NOT_COMPARABLE else str(exc)
         except RegistryError as exc:
             return "" if exc.code in NOT_COMPARABLE else f"{exc.code}: {exc}"
+        except DatabaseError as exc:
+            return f"database_unavailable: {type(exc).__name__}"
 
     def _compared(self, sampled: Sampled) -> Compared | None:
         query = self._encodable(sampled)
@@ -227,6 +225,16 @@ class Shadowing:
             held = grounds_of(shadow.upgrade_id)
             self._grounds[shadow.upgrade_id] = time.monotonic(), held
         return held
+
+    def _note(self, shadow_id: int, outcome: Compared | str) -> None:
+        with self._guard:
+            tally = self._tally(shadow_id)
+            if isinstance(outcome, Compared):
+                tally.compared.append(outcome)
+            elif outcome:
+                tally.failed, tally.last_failure = tally.failed + 1, outcome
+            else:
+                tally.not_comparable += 1
 
     def _tally(self, shadow_id: int) -> Tally:
         return self._tallies.setdefault(shadow_id, Tally())

@@ -1,5 +1,6 @@
 """Shadow mode: what is sampled, when, and that no user can tell."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -235,3 +236,22 @@ def test_two_processes_add_to_one_row(search, follow, gallery, shadow):
 
     shadow.refresh_from_db()
     assert (shadow.queries, sum(shadow.live_latency)) == (2, 2)
+
+
+def test_a_query_that_meets_a_bug_or_no_database_is_counted_all_the_same(
+    search, follow, gallery, shadow, monkeypatch
+):
+    sampler = follow()
+    for wrong in (OperationalError("gone away"), ZeroDivisionError()):
+        search.ask(gallery, input=EAST)
+
+        def refuse(_, wrong=wrong):
+            raise wrong
+
+        monkeypatch.setattr(sampler, "_compared", refuse)
+        with suppress(ZeroDivisionError):
+            sampler.work()
+    sampler.flush()
+
+    shadow.refresh_from_db()
+    assert (shadow.queries, shadow.failed) == (2, 2)
