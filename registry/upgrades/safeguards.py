@@ -106,6 +106,8 @@ def live_safeguards(alias: Alias) -> QuerySet[Safeguard]:
 def guarded(alias: Alias, safeguards: Iterable[Safeguard]) -> list[Guarded]:
     """Return each safeguard of one alias with what it watches over."""
     safeguards = list(safeguards)
+    if not safeguards:
+        return []
     move = promotion_at(alias.pk, alias.epoch)
     acted = Signal.objects.filter(safeguard__in=safeguards).exclude(reaction=Reaction.NONE)
     last = {one.safeguard_id: one for one in acted.select_related("move").order_by("pk")}
