@@ -5,7 +5,7 @@ WORKERS ?= $(if $(ARGS),0,2)
 export ORT_DISABLE_TELEMETRY := 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo serve test lint bench soak vendor bootstrap bootstrap-dev
+.PHONY: demo serve test test-milvus lint bench soak vendor bootstrap bootstrap-dev
 
 demo: bootstrap  ## the story end to end, then the server goes on (SERVE=0: it ends)
 	SERVE=$(or $(SERVE),1) $(RUN) -m client.demo
@@ -15,6 +15,15 @@ serve: bootstrap  ## the whole registry on this machine; ARGS="--port 8000"
 
 test: bootstrap-dev  ## every test, by two processes; ARGS="-k name": some, by one (WORKERS=2: by two)
 	$(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-milvus: .venv-milvus/installed  ## engines against a real Milvus, which it installs; ARGS="-k name"
+	bwrap --dev-bind / / --unshare-net --die-with-parent \
+		.venv-milvus/bin/python -m pytest -c tests/workers/engines/milvus.ini $(ARGS)
+
+.venv-milvus/installed: requirements-milvus.txt
+	$(PYTHON) -m venv --clear .venv-milvus
+	.venv-milvus/bin/python -m pip install --quiet -r requirements-milvus.txt
+	touch $@
 
 lint: bootstrap-dev  ## style, import contracts, migrations, deployment settings
 	$(RUN) -m ruff check .

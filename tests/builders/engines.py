@@ -9,11 +9,10 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-import django
 import numpy as np
-from django.apps import apps
 
 from workers.engines.engine import Engine
 from workers.engines.faiss_files import FaissFilesAdapter
@@ -31,6 +30,9 @@ def memory(place: str) -> Adapter:
 
 def pgvector(place: str) -> Adapter:
     """Open the database of vectors: this process's own, or the one at ``place`` elsewhere."""
+    import django  # absent where only the server of Milvus is installed
+    from django.apps import apps
+
     if not apps.ready:
         os.environ.update(DJANGO_SETTINGS_MODULE="registry.settings", VECTORS_URL=place)
         django.setup()
@@ -49,18 +51,28 @@ def qdrant_local(place: str) -> Adapter:
     return QdrantLocalAdapter(Path(place))
 
 
+def milvus(place: str) -> Adapter:
+    from workers.engines.milvus import MilvusAdapter  # installed apart: ``make test-milvus``
+
+    return MilvusAdapter(place)
+
+
 OPENERS: dict[str, Callable[[str], Adapter]] = {
     "memory": memory,
     "faiss_files": faiss_files,
     "pgvector": pgvector,
     "qdrant_local": qdrant_local,
+    "milvus": milvus,
 }
 """By name: what opens an engine whose data are at a place (a folder, an address)."""
 
-DURABLE = ["faiss_files", "pgvector", "qdrant_local"]
+INSTALLED = {"milvus"} if find_spec("milvus") else set(OPENERS) - {"milvus"}
+"""Those of this environment: that of Milvus has no other."""
+
+DURABLE = ["faiss_files", "pgvector", "qdrant_local", "milvus"]
 """Those that keep what they acknowledged when their process ends."""
 
-SHARED = ["faiss_files", "pgvector"]
+SHARED = ["faiss_files", "pgvector", "milvus"]
 """Those that several processes may have open at once."""
 
 

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from django.db import connections
 
 from tests.builders import engines as build
+from tests.builders.milvus_server import MilvusServer
 from workers.engines.engine import Engine
 
 MARKS = {"pgvector": [pytest.mark.django_db(transaction=True, databases=["vectors"])]}
@@ -15,8 +15,9 @@ MARKS = {"pgvector": [pytest.mark.django_db(transaction=True, databases=["vector
 
 
 def kinds(names):
-    """Return engines as parameters of the fixture ``kind``."""
-    return [pytest.param(name, marks=MARKS.get(name, [])) for name in names]
+    """Return engines as parameters of the fixture ``kind``: those that are installed."""
+    here = [name for name in names if name in build.INSTALLED]
+    return [pytest.param(name, marks=MARKS.get(name, [])) for name in here]
 
 
 def pytest_generate_tests(metafunc):
@@ -32,9 +33,22 @@ def kind(request, tmp_path) -> build.Kind:
     """An engine that can be opened several times over the same data."""
     place = str(tmp_path / "engine")
     if request.param == "pgvector":
+        from django.db import connections  # absent in the environment of Milvus
+
         database = connections["vectors"].settings_dict["NAME"]
         place = os.environ["VECTORS_URL"].replace("/vectors?", f"/{database}?")
+    if request.param == "milvus":
+        place = request.getfixturevalue("milvus").url
     return build.Kind(request.param, place)
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory) -> Iterator[MilvusServer]:
+    """The session's server, which is running."""
+    server = MilvusServer(tmp_path_factory.mktemp("milvus"))
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
