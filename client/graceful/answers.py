@@ -480,6 +480,17 @@ class AdapterFigures(TypedDict):
     re_embedded: Measurement | None
 
 
+class Preparation(TypedDict):
+    """How far the vectors of one gallery are rewritten for an adapted version."""
+
+    gallery: str
+    items: int
+    rewritten: int
+    is_wanted: bool
+    failed_batches: int
+    reason: str
+
+
 class Adapter(TypedDict):
     """An adapter that was asked for, the version that it made, and what was measured of it."""
 
@@ -488,11 +499,14 @@ class Adapter(TypedDict):
     candidate: str
     incumbent: str
     evaluation_set: str
+    side: str
     work_state: str
     error: WorkError | None
     result: Fitted | None
     version: str | None
+    rewriter: str | None
     version_upgrade: int | None
+    preparations: list[Preparation]
     figures: list[AdapterFigures]
     requested_by: str
     created_at: str

@@ -515,13 +515,19 @@ class Client:
 
     # Adapters
 
-    def fit_adapter(self, upgrade: int, evaluation_set: str) -> answers.Adapter:
+    def fit_adapter(
+        self, upgrade: int, evaluation_set: str, *, side: str = "query"
+    ) -> answers.Adapter:
         """Ask for an adapter of a candidate; asked twice, it is fitted once.
 
         Args:
             evaluation_set: a revision that does not judge the alias, such as ``pool:1``.
+            side: ``query`` maps queries into the old space, ``gallery`` stored vectors into
+                the new one.
         """
-        return self._create(f"upgrades/{upgrade}/adapters", evaluation_set=evaluation_set)
+        return self._create(
+            f"upgrades/{upgrade}/adapters", evaluation_set=evaluation_set, side=side
+        )
 
     def adapters(self, upgrade: int) -> Iterator[answers.Adapter]:
         """Yield the adapters of a candidate, newest first."""

@@ -16,6 +16,7 @@ from registry.api.pagination import page
 from registry.evaluation.selectors import revision_referred
 from registry.upgrades.models import AdapterFit
 from registry.upgrades.repairs import adapter_fits, figures_of, upgrade_made
+from registry.upgrades.rewritings import preparations
 from registry.upgrades.selectors import fresh_upgrade
 from registry.upgrades.services.adapted_versions import METHOD_NAMES
 from registry.upgrades.services.adapters import request_adapter
@@ -74,6 +75,17 @@ class RepairFiguresOut(serializers.Serializer):
     )
 
 
+class PreparationOut(serializers.Serializer):
+    """How far the vectors of one gallery are rewritten for the version."""
+
+    gallery = serializers.CharField(source="gallery.name")
+    items = serializers.IntegerField(help_text="live items whose vectors it meets rewritten")
+    rewritten = serializers.IntegerField(help_text="those that are: all, before it is promoted")
+    is_wanted = serializers.BooleanField(help_text="whether what is missing is being made")
+    failed_batches = serializers.IntegerField()
+    reason = serializers.CharField(help_text="why the last of them failed")
+
+
 class AdapterOut(WorkOut):
     """An adapter that was asked for: queued, running, done with a version, or failed."""
 
@@ -89,6 +101,7 @@ class AdapterOut(WorkOut):
         allow_null=True, help_text="on the gallery side: the version whose vectors it meets"
     )
     version_upgrade = serializers.SerializerMethodField()
+    preparations = serializers.SerializerMethodField()
     figures = serializers.SerializerMethodField()
     requested_by = serializers.CharField(source="requested_by.username")
     created_at = serializers.DateTimeField()
@@ -104,6 +117,10 @@ class AdapterOut(WorkOut):
     def get_version_upgrade(self, fit: AdapterFit) -> int | None:
         made = upgrade_made(fit)
         return made.pk if made else None
+
+    @extend_schema_field(PreparationOut(many=True))
+    def get_preparations(self, fit: AdapterFit) -> Any:
+        return PreparationOut(preparations(fit), many=True).data
 
     @extend_schema_field(RepairFiguresOut(many=True))
     def get_figures(self, fit: AdapterFit) -> Any:

@@ -15,7 +15,7 @@ from registry.catalog.selectors import resolve
 from registry.catalog.services.register_version import Parent
 from registry.core.errors import RegistryError
 from registry.evaluation.models import SetRevision
-from registry.upgrades.models import EvaluationPin, PolicyRevision, Upgrade
+from registry.upgrades.models import AdapterFit, EvaluationPin, PolicyRevision, Upgrade
 from registry.upgrades.repairs import fitting_sets
 from registry.upgrades.selectors import other_open_upgrades
 
@@ -184,8 +184,9 @@ class PinForm(forms.Form):
 
 
 class AdapterForm(forms.Form):
-    """What an adapter for a candidate shall be fitted on."""
+    """What an adapter for a candidate shall be fitted on, and what it maps."""
 
+    side = forms.ChoiceField(choices=AdapterFit.Side.choices, required=False)
     revision = forms.ModelChoiceField(
         SetRevision.objects.none(),
         label="Fit on",

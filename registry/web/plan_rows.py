@@ -16,6 +16,7 @@ class PlanRow:
     evidence: str
     lost_items: int
     returning_items: int
+    is_rewritten: bool
 
     @property
     def found_items(self) -> int:
@@ -36,6 +37,7 @@ def plan_rows(plan: CutoverPlan) -> list[PlanRow]:
             p.evidence,
             p.lost_items,
             p.returning_items,
+            p.is_rewritten,
         )
         for p in plan.segments
     ]

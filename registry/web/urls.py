@@ -80,6 +80,7 @@ urlpatterns = [
     path(UPGRADE + "supersede/", upgrades.supersession, name="upgrade_supersede"),
     path(UPGRADE + "decision/", decisions.decide, name="upgrade_decide"),
     path(UPGRADE + "adapters/", adapters.repair, name="adapter_fit"),
+    path(UPGRADE + "rewriting/", adapters.rewriting, name="upgrade_rewriting"),
     path(UPGRADE + "waivers/", decisions.ask_waiver, name="waiver_request"),
     path(UPGRADE + "evaluate-again/", decisions.again, name="upgrade_evaluate_again"),
     path("waivers/<int:waiver_id>/grant/", decisions.give_waiver, name="waiver_grant"),

@@ -1,6 +1,7 @@
 """Adapters for a candidate that does not understand the old vectors: fit one, list them."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -30,6 +31,14 @@ from graceful.text import Row, columns, interval, printable
 adapter = typer.Typer(no_args_is_help=True, help="Fit adapters, and list what they were worth.")
 app.add_typer(adapter, name="adapter")
 
+
+class Side(StrEnum):
+    """What is mapped into which space."""
+
+    QUERY = "query"
+    GALLERY = "gallery"
+
+
 HEAD = ("set", "measure", "stay", "as it is", "adapted", "adapted - stay", "re-embedded")
 CONFIDENCE = "0.95"
 
@@ -39,6 +48,9 @@ def fit(
     alias: AliasArgument,
     candidate: CandidateOption,
     on: Annotated[str, typer.Option(metavar="NAME:N", help="A set that does not judge the alias.")],
+    side: Annotated[
+        Side, typer.Option(help="Map queries into the old space, or stored vectors into the new.")
+    ] = Side.QUERY,
     wait: Annotated[
         bool, typer.Option("--wait", help="Until the adapted version is judged; exit as gate.")
     ] = False,
@@ -52,7 +64,7 @@ def fit(
             client,
             reference,
             candidate,
-            lambda upgrade: client.fit_adapter(upgrade, str(fitting)),
+            lambda upgrade: client.fit_adapter(upgrade, str(fitting), side=side.value),
         )
         found, standing = _followed(client, asked, timeout) if wait else (asked, None)
     if form is Shape.JSON:
@@ -79,7 +91,10 @@ def list_adapters(
 
 def described(found: Adapter) -> str:
     """Return an adapter as sentences and, once measured, a table."""
-    what = f"adapter of {found['candidate']} to {found['incumbent']} on {found['evaluation_set']}"
+    mapped, into = found["candidate"], found["incumbent"]
+    if found["side"] == Side.GALLERY:
+        mapped, into = f"stored vectors of {into}", mapped
+    what = f"adapter of {mapped} to {into} on {found['evaluation_set']}"
     lines = [f"{what}: {found['work_state']}"]
     if found["error"]:
         lines.append(f"{found['error']['code']}: {found['error']['detail']}")
@@ -90,6 +105,11 @@ def described(found: Adapter) -> str:
             lines.append(f"  {one['name']}: retains {one['retained']:.1%} held out{mark}")
     if found["version"]:
         lines.append(f"made {found['version']}, upgrade {found['version_upgrade']}")
+    for one in found["preparations"]:
+        lines.append(
+            f"  {one['gallery']}: {one['rewritten']:,} of {one['items']:,} items rewritten"
+            + (f", {one['failed_batches']} batches failed" if one["failed_batches"] else "")
+        )
     text = "\n".join(map(printable, lines))
     measured = any(row["gain"] for row in found["figures"])
     return f"{text}\n{table_of(found['figures'])}" if measured else text

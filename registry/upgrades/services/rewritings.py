@@ -41,7 +41,7 @@ def prepare_rewritings() -> None:
 def fit_behind(upgrade: Upgrade) -> AdapterFit | None:
     """Return the gallery-side fit that made the candidate."""
     return (
-        AdapterFit.objects.select_related("incumbent", "rewriter", "transform")
+        AdapterFit.objects.select_related("upgrade", "incumbent", "rewriter", "made", "transform")
         .filter(made=upgrade.candidate_id, side=AdapterFit.Side.GALLERY, work_state=WorkState.DONE)
         .order_by("pk")
         .first()

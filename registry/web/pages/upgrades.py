@@ -24,7 +24,7 @@ from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
 from registry.web.forms import DecisionForm, ReasonForm, SupersedeForm, WaiverForm
-from registry.web.pages.adapters import repair_of
+from registry.web.pages.adapters import repair_of, rewriting_of
 from registry.web.pages.previews import shadow_of, try_of
 from registry.web.pages.rivals import rivals_of
 from registry.web.plan_rows import plan_rows
@@ -68,6 +68,7 @@ def detail(request: HttpRequest, upgrade_id: int) -> HttpResponse:
     upgrade = fresh_upgrade(upgrade_id)
     final = upgrade.state != State.EVALUATING
     context = {"upgrade": upgrade, "incumbent": _incumbent(upgrade)} | schedule_of(upgrade)
+    context |= rewriting_of(upgrade)
     if not final or upgrade.state == State.REFUSED:
         context["steps"] = _steps(upgrade)
     if not (request.htmx and not final):
@@ -117,7 +118,7 @@ def promotion_page(
         "dual_query_helps": dual_query_helps,
         "may_schedule": not blocked or dual_query_helps or blocked.code == "approvals_missing",
         "galleries": [(p, plan_rows(p.cutover)) for p in galleries_after(upgrade)],
-    } | schedule_of(upgrade)
+    } | (schedule_of(upgrade) | rewriting_of(upgrade))
     return render(request, "upgrades/promote.html", context, status=status)
 
 

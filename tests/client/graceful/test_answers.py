@@ -76,6 +76,7 @@ COMPONENTS = {
     "LiveView": "LiveOut",
     "Acknowledgement": "AcknowledgementOut",
     "Adapter": "AdapterOut",
+    "Preparation": "PreparationOut",
     "AdapterFigures": "RepairFiguresOut",
     "Fitted": "FittedOut",
     "HeldOut": "HeldOutOut",
