@@ -27,6 +27,8 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "zero_vector": ((400,), "under cosine distance the zero vector has no direction"),
     "duplicate_id": ((400,), "an item id is empty, too long, or named twice"),
     "invalid_query": ((400,), "a search names exactly one of vector, input and item_id"),
+    "invalid_metadata": ((400,), "metadata name strings, whole numbers, true or false"),
+    "invalid_filter": ((400,), "a filter names strings, whole numbers, true or false"),
     "invalid_k": ((400,), "k is a whole number from 1 to 1000"),
     "input_shape": ((400,), "the input has not the shape that the encoder takes"),
     # The upload

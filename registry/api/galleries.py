@@ -224,6 +224,9 @@ class SearchIn(serializers.Serializer):
     )
     input = serializers.JSONField(required=False, help_text="one sample, for the live encoder")
     item_id = serializers.CharField(required=False, help_text="an item, whose vector is used")
+    filter = serializers.DictField(
+        required=False, help_text="only items whose metadata equal it in every name that it has"
+    )
 
 
 class HitOut(serializers.Serializer):
@@ -342,6 +345,7 @@ def read_gallery(request: Request, gallery: str) -> Response:
         "alias_empty",
         "invalid_reference",
         "invalid_items",
+        "invalid_metadata",
         "duplicate_id",
         "wrong_producer",
         "wrong_dimension",
@@ -411,6 +415,7 @@ def remove_gallery_items(request: Request, gallery: str) -> Response:
         "unknown_item",
         "item_not_searchable",
         "invalid_query",
+        "invalid_filter",
         "invalid_k",
         "input_shape",
         "not_finite",
@@ -464,11 +469,16 @@ def _insert_inputs(request: Request, gallery: Gallery) -> Response:
 def _insert_vectors(request: Request, gallery: Gallery) -> Response:
     given = checked(ItemsIn, request.data)
     producer = resolve(given["producer"])
-    ids, vectors = given["items"]
+    ids, vectors, metadata = given["items"]
 
     def act() -> Response:
         batch = insert_vectors(
-            gallery=gallery, producer=producer, ids=ids, vectors=vectors, actor=request.user
+            gallery=gallery,
+            producer=producer,
+            ids=ids,
+            vectors=vectors,
+            metadata=metadata,
+            actor=request.user,
         )
         return Response(BatchOut(batch_numbered(gallery, batch.pk)).data, status=201)
 

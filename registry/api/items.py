@@ -13,22 +13,28 @@ class ItemIn(serializers.Serializer):
 
     id = serializers.CharField(max_length=200)
     vector = serializers.ListField(child=serializers.FloatField())
+    metadata = serializers.DictField(
+        required=False, help_text="names to strings, whole numbers, true or false"
+    )
 
 
 @extend_schema_field(ItemIn(many=True))
 class ItemsField(serializers.Field):
-    """A list of items; becomes their ids and their vectors."""
+    """A list of items; becomes their ids, their vectors and their metadata."""
 
-    def to_internal_value(self, data: Any) -> tuple[list[str], list[list[float]]]:
+    def to_internal_value(
+        self, data: Any
+    ) -> tuple[list[str], list[list[float]], list[dict[str, Any]]]:
         if not isinstance(data, list) or not data:
             raise _invalid("items is a list of at least one item")
-        ids, vectors = [], []
+        ids, vectors, metadata = [], [], []
         for place, item in enumerate(data):
-            if not isinstance(item, dict) or set(item) != {"id", "vector"}:
+            if not isinstance(item, dict) or set(item) - {"metadata"} != {"id", "vector"}:
                 raise _invalid(f"item {place} is not an object with id and vector")
             ids.append(_id(item["id"], place))
             vectors.append(_vector(item["vector"], place))
-        return ids, vectors
+            metadata.append(item.get("metadata", {}))
+        return ids, vectors, metadata
 
 
 class ItemsIn(serializers.Serializer):

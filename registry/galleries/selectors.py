@@ -1,18 +1,20 @@
 """Reads of galleries: the live pointer, what a view searches, what lies on disk."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Coalesce
 
 from compat.calibration import Calibration
 from registry.catalog.models import Alias, ModelVersion
 from registry.core.errors import UnknownObjectError
+from registry.galleries.metadata import equals
 from registry.galleries.models import (
     Acknowledgement,
     Backfill,
@@ -307,6 +309,19 @@ def live_item(gallery_id: int, external_id: str) -> Item | None:
     return Item.objects.filter(
         gallery=gallery_id, external_id=external_id, removed_at_revision=None
     ).first()
+
+
+def places_where(segment_id: int, where: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Return where the live items of a segment lie whose metadata equal ``where``.
+
+    Its items are read one by one: there is no index over metadata.
+    """
+    names = {f"said_{number}": key for number, key in enumerate(where)}
+    said = {name: KeyTransform(key, "metadata") for name, key in names.items()}
+    found = Item.objects.filter(segment=segment_id, removed_at_revision=None).alias(**said)
+    found = found.filter(**{name: where[key] for name, key in names.items()}).order_by()
+    rows = found.values_list("batch", "row", "metadata").iterator()
+    return [(batch, row) for batch, row, metadata in rows if equals(metadata, where)]
 
 
 def live_items_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.galleries.metadata import fault_of
 from workers.indexing.protocol import Vectors
 from workers.serving.errors import SearchError
 
@@ -26,20 +27,22 @@ class Query:
         vectors: (1, D) float32 by the version that made it, as ``model:number``.
         sample: (1, ...) uint8 or float32, for every encoder of the live view.
         item_id: an item of the gallery, whose stored vector is used.
+        where: only items whose metadata equal it in every name that it has.
     """
 
     k: int
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
     sample: NDArray[np.generic] | None = None
     item_id: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse(body: bytes) -> Query:
     """Return the query in a request's body.
 
     Raises:
-        SearchError: ``invalid_json``, ``invalid_query``, ``invalid_k``, ``input_shape``,
-            ``not_finite``.
+        SearchError: ``invalid_json``, ``invalid_query``, ``invalid_filter``, ``invalid_k``,
+            ``input_shape``, ``not_finite``.
     """
     return query_of(json_of(body))
 
@@ -55,6 +58,13 @@ def json_of(body: bytes) -> Any:
 def query_of(asked: Any) -> Query:
     """Return the query that an object asks for; raises what ``parse`` does but for its form."""
     kind = _kind(asked)
+    where = asked.get("filter", {})
+    if fault := fault_of(where):
+        raise SearchError("invalid_filter", fault)
+    return replace(_asked(kind, asked), where=where)
+
+
+def _asked(kind: str, asked: dict[str, Any]) -> Query:
     k = asked.get("k", DEFAULT_K)
     if type(k) is not int or not 1 <= k <= LARGEST_K:
         raise SearchError("invalid_k", f"k is a whole number from 1 to {LARGEST_K}")
@@ -73,7 +83,7 @@ def _kind(asked: Any) -> str:
     if len(given) != 1:
         raise SearchError("invalid_query", f"an object with exactly one of {', '.join(KINDS)}")
     texts = {"vector": ("producer",), "item_id": ("item_id",)}.get(given[0], ())
-    if unknown := sorted(set(asked) - {"k", given[0], *texts}):
+    if unknown := sorted(set(asked) - {"k", "filter", given[0], *texts}):
         raise SearchError("invalid_query", f"{unknown[0][:50]!r} does not go with {given[0]}")
     if not all(isinstance(asked.get(name), str) and asked[name] for name in texts):
         raise SearchError("invalid_query", f"{given[0]} needs the text {texts[0]}")

@@ -1,7 +1,7 @@
 """One search: the live pointer resolved once, every segment queried as its view says."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,7 @@ from registry.galleries.selectors import (
     live_item,
     live_items_at,
     live_pointer,
+    places_where,
     view_plan,
 )
 from workers.errors import PermanentError
@@ -121,7 +122,7 @@ class Search:
         searched, skipped = allotted(view, probes)
         loaded = [self.segments.current(view.gallery_id, segment) for segment, _ in searched]
         watch.lap("load")
-        found = _found(loaded, searched, query.k)
+        found = _found(loaded, searched, query.k, query.where)
         watch.lap("search")
         hits = found.hits(query.k)
         watch.lap("look_up")
@@ -324,7 +325,12 @@ def _ready(vector: Vectors, dimension: int, distance: Distance) -> Vectors:
     return vector
 
 
-def _found(loaded: list[Loaded], searched: Sequence[tuple[LiveSegment, Probe]], k: int) -> Found:
+def _found(
+    loaded: list[Loaded],
+    searched: Sequence[tuple[LiveSegment, Probe]],
+    k: int,
+    where: Mapping[str, Any],
+) -> Found:
     """Search every segment; where several versions ask, what is compared is calibrated.
 
     Raises:
@@ -334,8 +340,9 @@ def _found(loaded: list[Loaded], searched: Sequence[tuple[LiveSegment, Probe]], 
     scores, merits, numbers, rows = [], [], [], []
     for number, (held, (segment, probe)) in enumerate(zip(loaded, searched, strict=True)):
         is_home = probe.itself is not None and probe.itself[0] == segment.segment_id
+        among = places_where(segment.segment_id, where) if where else None
         with told_as_unavailable(segment):
-            near, near_rows = held.nearest(probe.vector, k + is_home)
+            near, near_rows = held.nearest(probe.vector, k + is_home, among)
         if is_home:  # a query never meets itself
             others = near_rows != probe.itself[1]
             near, near_rows = near[others][:k], near_rows[others][:k]

@@ -61,11 +61,26 @@ class Loaded:
     index: Parts
     index_digest: str = ""
 
-    def nearest(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], Rows]:
-        """Return scores and rows of the k nearest live rows, without padding."""
-        scores, rows = self.index.search(vector, k, self._mask)
+    def nearest(
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        among: Collection[tuple[int, int]] | None = None,
+    ) -> tuple[NDArray[np.float32], Rows]:
+        """Return scores and rows of the k nearest live rows, without padding.
+
+        Args:
+            among: the places that may be found, as ``places`` returns them; all if not given.
+        """
+        mask = self._mask if among is None else Live(self._chosen(among))
+        scores, rows = self.index.search(vector, k, mask)
         found = rows[0] != MISSING
         return scores[0, found], rows[0, found]
+
+    def _chosen(self, among: Collection[tuple[int, int]]) -> NDArray[np.bool_]:
+        chosen = np.zeros(len(self.live), dtype=bool)
+        chosen[self.rows_at(among)] = True
+        return chosen & self.live
 
     @cached_property
     def live_rows(self) -> int:

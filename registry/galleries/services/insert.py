@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from registry.core.data import gallery_folder
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
 from registry.core.store import Store
+from registry.galleries.metadata import require_metadata
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment
 from registry.galleries.services.holding import require_vectors_here
 from registry.galleries.services.rewrite import rewrite_inserted
@@ -73,12 +74,13 @@ def insert_vectors(
     ids: Sequence[str],
     vectors: Sequence[Sequence[float]],
     actor: AbstractUser,
+    metadata: Sequence[Mapping[str, Any]] | None = None,
 ) -> InsertBatch:
     """Store vectors whose producer the caller declares; it must be the live encoder.
 
     Raises:
         InvalidInputError: another producer, another dimension, a number that is not finite, ids
-            that are empty or repeated.
+            that are empty or repeated, metadata that no filter could ask for.
         DuplicateError: an id is in the gallery already.
         ConflictError: the gallery was cut over meanwhile, or is attached.
     """
@@ -91,12 +93,14 @@ def insert_vectors(
             code="wrong_producer",
         )
     chunk = _packed(ids, vectors, segment.dimension, segment.distance)
+    for one in metadata or ():
+        require_metadata(one)
     digest = segment_store(pointer.pk, segment.pk).write([chunk], max_bytes=len(chunk)).digest
     with transaction.atomic():
         batch = InsertBatch.objects.create(
             gallery=gallery, created_by=actor, created_at=timezone.now(), work_state="done"
         )
-        _add_rows(batch, pointer.epoch, segment.pk, digest, ids)
+        _add_rows(batch, pointer.epoch, segment.pk, digest, ids, metadata)
         record(
             actor=actor.get_username(),
             action="gallery.insert",
@@ -170,7 +174,12 @@ def segment_store(gallery_id: int, segment_id: int) -> Store:
 
 
 def _add_rows(
-    batch: InsertBatch, epoch: int, segment_id: int, chunk_digest: str, ids: Sequence[str]
+    batch: InsertBatch,
+    epoch: int,
+    segment_id: int,
+    chunk_digest: str,
+    ids: Sequence[str],
+    metadata: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
     """Write the rows if the epoch still stands; the UPDATE also serialises with a cutover."""
     gallery = Gallery.objects.filter(pk=batch.gallery_id, epoch=epoch)
@@ -187,8 +196,11 @@ def _add_rows(
                 batch=batch,
                 row=row,
                 external_id=external_id,
+                metadata=known,
             )
-            for row, external_id in enumerate(ids)
+            for row, (external_id, known) in enumerate(
+                zip(ids, metadata or [{}] * len(ids), strict=True)
+            )
         ),
         batch_size=ROWS_AT_ONCE,
     )

@@ -277,3 +277,19 @@ def test_an_unknown_gallery_is_named(api):
     assert refusal(api.post("galleries/gone/items/remove", ids=["a"])) == (404, "unknown_gallery")
     inserted = api.post("galleries/gone/items", producer="a:1", items=items("a"))
     assert refusal(inserted) == (404, "unknown_gallery")
+
+
+def test_metadata_come_with_vectors(api, gallery):
+    known = {"colour": "red", "size": 1, "new": True}
+    one, other = items("x", "y")
+
+    def insert(*given):
+        return api.post("galleries/faces/items", producer=encoder(gallery), items=list(given))
+
+    assert insert(one | {"metadata": known}, other).status_code == 201
+    assert Item.objects.get(external_id="x").metadata == known
+    assert Item.objects.get(external_id="y").metadata == {}
+    for wrong in ([], "red", None, {"a": None}, {"a b": 1}):
+        refused = insert({**other, "id": "z", "metadata": wrong})
+        assert refusal(refused) == (400, "invalid_metadata")
+    assert not Item.objects.filter(external_id="z").exists()
