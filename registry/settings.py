@@ -103,6 +103,7 @@ if VECTORS_URL:  # galleries may keep their vectors in PostgreSQL, in a database
     DATABASES["vectors"] = env.vectors_database("VECTORS_URL", other_than=DATABASES["default"])
     DATABASE_ROUTERS = ["workers.engines.vectors.router.VectorsRouter"]
     INSTALLED_APPS.append("workers.engines.vectors")
+MILVUS_URL = env.text("MILVUS_URL", "")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MAX_UPLOAD_BYTES = env.integer("MAX_UPLOAD_BYTES", 4 << 30, minimum=1)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]

@@ -59,7 +59,7 @@ class GalleryIn(serializers.Serializer):
     alias = serializers.CharField(default=DEFAULT_ALIAS)
     description = serializers.CharField(default="", allow_blank=True, max_length=300)
     engine = serializers.CharField(
-        default=Gallery.Engine.FILES, help_text="that searches it: `files` or `pgvector`"
+        default=Gallery.Engine.FILES, help_text="that searches it: `files`, `pgvector` or `milvus`"
     )
     kind = serializers.ChoiceField(choices=Gallery.Kind.values, default=Gallery.Kind.EMBEDDED)
     location = serializers.CharField(
@@ -93,7 +93,7 @@ class GalleryOut(serializers.Serializer):
     description = serializers.CharField()
     kind = serializers.ChoiceField(choices=Gallery.Kind.values)
     location = serializers.CharField(help_text="of the index, if it is attached")
-    engine = serializers.CharField(help_text="that searches it here: `files` or `pgvector`")
+    engine = serializers.CharField(help_text="that searches it: `files`, `pgvector`, `milvus`")
     model = serializers.CharField(source="alias.model")
     alias = serializers.CharField(source="alias.name")
     epoch = serializers.IntegerField(help_text="counts its cutovers")

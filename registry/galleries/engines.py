@@ -1,5 +1,7 @@
 """Which search engines this installation can keep vectors in."""
 
+from importlib.util import find_spec
+
 from django.conf import settings
 
 from registry.core.errors import ConflictError, InvalidInputError
@@ -10,8 +12,17 @@ NAMES = dict(Gallery.Engine.choices)
 
 def configured_engines() -> list[str]:
     """Return the engines that a new gallery may be kept in; files are always one of them."""
-    addresses = {Gallery.Engine.FILES: "always", Gallery.Engine.PGVECTOR: settings.VECTORS_URL}
-    return [engine.value for engine in Gallery.Engine if addresses[engine]]
+    is_there = {
+        Gallery.Engine.FILES: True,
+        Gallery.Engine.PGVECTOR: bool(settings.VECTORS_URL),
+        Gallery.Engine.MILVUS: bool(settings.MILVUS_URL) and has_package("pymilvus"),
+    }
+    return [engine.value for engine in Gallery.Engine if is_there[engine]]
+
+
+def has_package(name: str) -> bool:
+    """Tell whether a package that the project does not install by itself is there."""
+    return find_spec(name) is not None
 
 
 def require_configured(engine: str) -> None:

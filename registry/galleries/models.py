@@ -29,6 +29,7 @@ class Gallery(models.Model):
     class Engine(models.TextChoices):
         FILES = "files", "FAISS files"
         PGVECTOR = "pgvector", "PostgreSQL with pgvector"
+        MILVUS = "milvus", "Milvus"
 
     name = models.SlugField(max_length=100, unique=True)
     alias = models.ForeignKey(Alias, models.PROTECT, related_name="galleries")

@@ -16,9 +16,11 @@ def engine_named(name: str) -> Engine:
     Raises:
         PermanentError: ``engine_not_configured``, ``engine_not_installed``.
     """
-    if name != "pgvector" or not settings.VECTORS_URL:
-        raise PermanentError("engine_not_configured", f"{name} is not set up in this installation")
-    return _pgvector()
+    if name == "pgvector" and settings.VECTORS_URL:
+        return _pgvector()
+    if name == "milvus" and settings.MILVUS_URL:
+        return _milvus(settings.MILVUS_URL)
+    raise PermanentError("engine_not_configured", f"{name} is not set up in this installation")
 
 
 def collection_of(
@@ -35,3 +37,10 @@ def _pgvector() -> Engine:
     except ImportError as exc:
         raise PermanentError("engine_not_installed", f"a package is missing: {exc.name}") from exc
     return Engine(PgvectorAdapter())
+
+
+@cache
+def _milvus(url: str) -> Engine:
+    from workers.engines.milvus import MilvusAdapter  # its client is installed apart
+
+    return Engine(MilvusAdapter(url))

@@ -11,7 +11,11 @@ class Migration(migrations.Migration):
             "Gallery",
             "engine",
             models.CharField(
-                choices=[("files", "FAISS files"), ("pgvector", "PostgreSQL with pgvector")],
+                choices=[
+                    ("files", "FAISS files"),
+                    ("pgvector", "PostgreSQL with pgvector"),
+                    ("milvus", "Milvus"),
+                ],
                 default="files",
                 max_length=10,
             ),
