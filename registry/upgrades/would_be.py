@@ -8,6 +8,7 @@ from compat.calibration import Calibration
 from compat.plan import SegmentPlan
 from compat.policy import Task
 from registry.catalog.models import ModelVersion
+from registry.catalog.rewriting import rewriter_of
 from registry.core.errors import ConflictError, InvalidInputError, UnknownObjectError
 from registry.galleries.models import Gallery
 from registry.galleries.selectors import LiveSegment, LiveView
@@ -37,6 +38,7 @@ class Grounds:
         evidence: by producer, the reference of what covers it; empty unless the verdict stands.
         dual: by producer, the stored calibrations of a dual query.
         verdict_stands: whether there is a verdict that was made for the present situation.
+        rewriter: the version whose vectors the candidate meets in place of some incumbent's.
     """
 
     upgrade: Upgrade
@@ -44,6 +46,7 @@ class Grounds:
     dual: Dual
     verdict_stands: bool
     queried_by: Mapping[int, ModelVersion]
+    rewriter: ModelVersion | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def grounds_of(upgrade_id: int) -> Grounds:
         own_queries(situation.pins, upgrade.candidate, situation.producers),
         stands,
         {version.pk: version for version in (*situation.producers, upgrade.candidate)},
+        rewriter_of(upgrade.candidate),
     )
 
 
@@ -124,10 +128,12 @@ def _as_planned(
 ) -> LiveSegment:
     """Return the segment as the plan has it; one that holds nothing is in no plan.
 
-    What would be, or is, found by its twins only is not tried: the segment's own vectors are in
-    another space than the plan speaks of.
+    What is rewritten for the candidate is tried once all of it is. What would be, or is, found by
+    its twins only is not: the segment's own vectors are in another space than the plan speaks of.
     """
     candidate = grounds.upgrade.candidate
+    if planned is not None and planned.is_rewritten and not planned.lost_items:
+        return _as_rewritten(segment, planned, grounds)
     if planned is None or not planned.searchable or planned.twins_by or segment.twins_by:
         return replace(segment, encoder=candidate, searchable=False, evidence="", calibration=None)
     return replace(
@@ -136,6 +142,23 @@ def _as_planned(
         searchable=True,
         evidence=planned.evidence,
         calibration=_calibration(planned, candidate, dual),
+    )
+
+
+def _as_rewritten(segment: LiveSegment, planned: SegmentPlan, grounds: Grounds) -> LiveSegment:
+    output = grounds.rewriter.manifest["output"]
+    return replace(
+        segment,
+        encoder=grounds.upgrade.candidate,
+        producer=str(grounds.rewriter),
+        dimension=output["dimension"],
+        distance=output["distance"],
+        index_digest="",
+        searchable=True,
+        evidence=planned.evidence,
+        calibration=None,
+        twins_by=grounds.rewriter.pk,
+        space=grounds.rewriter.digest,
     )
 
 

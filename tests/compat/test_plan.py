@@ -62,3 +62,28 @@ def test_evidence_and_dual_queries_come_before_twins():
     assert [plan.segments[0].twins_by for plan in (by_evidence, by_dual)] == [None, None]
     assert by_evidence.covers_everything
     assert by_dual.covers_everything
+
+
+def test_rewritten_vectors_are_searched_as_far_as_they_are_there_and_only_with_evidence():
+    held = [
+        HeldSegment(
+            2,
+            producer=11,
+            live_items=9,
+            twin_items=1,
+            rewritten_by=7,
+            rewritten_items=6,
+            rewritable_items=3,
+        )
+    ]
+
+    plan = plan_cutover(held, encoder=12, evidence={11: "verdict:3"})
+    without = plan_cutover(held, encoder=12, evidence={})
+    dual = plan_cutover(held, encoder=12, evidence={11: "verdict:3"}, dual={11: "comparison:4"})
+
+    assert (plan.segments[0].twins_by, plan.segments[0].queried_by) == (7, 12)
+    assert (plan.unsearchable_items, plan.unwritten_items, plan.returning_items) == (3, 3, 3)
+    assert not plan.covers_everything
+    assert (without.segments[0].twins_by, without.unwritten_items) == (12, 0)
+    assert without.unsearchable_items == 8
+    assert (dual.segments[0].twins_by, dual.covers_everything) == (None, True)
