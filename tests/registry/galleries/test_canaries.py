@@ -179,6 +179,13 @@ def test_a_gallery_is_due_again_after_a_day():
     assert gallery.canary_checks.first().cause == "schedule"
 
 
+def test_a_check_that_waits_for_a_worker_is_not_due_again():
+    canaries.with_canaries()
+    CanaryCheck.objects.update(requested_at=F("requested_at") - timedelta(hours=25))
+
+    assert due() == []
+
+
 def test_nothing_is_scheduled_where_that_is_switched_off(settings):
     gallery = canaries.with_canaries()
     canaries.check(gallery)
