@@ -18,7 +18,8 @@ test: bootstrap-dev  ## every test, by two processes; ARGS="-k name": some, by o
 
 test-milvus: .venv-milvus/installed  ## engines against a real Milvus, which it installs; ARGS="-k name"
 	bwrap --dev-bind / / --unshare-net --die-with-parent \
-		.venv-milvus/bin/python -m pytest -c tests/workers/engines/milvus.ini $(ARGS)
+		.venv-milvus/bin/python -m pytest -c tests/workers/engines/milvus.ini $(ARGS) \
+		tests/workers/engines/test_contract.py tests/workers/engines/test_milvus.py
 
 .venv-milvus/installed: requirements-milvus.txt
 	$(PYTHON) -m venv --clear .venv-milvus

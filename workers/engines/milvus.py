@@ -2,7 +2,7 @@
 
 Rows are compared one by one (``FLAT``), whatever their number. Its approximate indexes leave rows
 that were just written to an interim index with a fixed effort, so nobody can say what share of the
-nearest they find, nor ask them for the exact answer; see ``docs/engines-milvus.md``.
+nearest they find, nor ask them for the exact answer; see ``docs/engines.md``.
 """
 
 import json
@@ -26,6 +26,7 @@ from workers.indexing.memory import MemoryIndex
 from workers.indexing.protocol import Distance, Vectors
 
 try:
+    import grpc
     import pymilvus
     from pymilvus import DataType, FieldSchema, MilvusException, connections, utility
     from pymilvus.client.types import LoadState
@@ -35,6 +36,8 @@ except ImportError as exc:
 
 PREFIX = "graceful_"
 """Of the names of our collections; who shares the server has others."""
+
+DEFAULT_PORT = 19530
 
 METRICS = {
     Distance.COSINE: "IP",  # of unit vectors it is the cosine; theirs would normalise again
@@ -109,8 +112,8 @@ class MilvusAdapter:
                 stored = self._stored(name)
             except SchemaNotReadyException:
                 return None
-        said = json.loads(stored.description)
         dimension = next(one for one in stored.schema.fields if one.name == "vector").params["dim"]
+        said = json.loads(stored.description)
         return Collection(name, dimension, Distance(said["distance"]), said["space"])
 
     def names(self) -> list[str]:
@@ -281,15 +284,21 @@ class MilvusAdapter:
             yield
         except MilvusException as exc:
             raise EngineUnavailableError(f"milvus: {str(exc.message)[:300]}") from exc
+        except (grpc.RpcError, grpc.FutureTimeoutError) as exc:  # a deadline, for one
+            raise EngineUnavailableError(f"milvus: {type(exc).__name__}") from exc
 
 
 def _address(url: str) -> dict[str, str]:
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        port = parts.port or DEFAULT_PORT
+    except ValueError:
+        port = 0
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port:
         raise PermanentError("engine_not_configured", "MILVUS_URL is no address of a server")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return {
-        "uri": f"{parts.scheme}://{host}:{parts.port or 19530}",
+        "uri": f"{parts.scheme}://{host}:{port}",
         "user": unquote(parts.username or ""),
         "password": unquote(parts.password or ""),
         "db_name": parts.path.strip("/"),

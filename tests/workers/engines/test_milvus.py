@@ -1,5 +1,6 @@
 """What a real server of Milvus adds to the contract: it stops, dies, and is shared with others."""
 
+import hashlib
 import threading
 import time
 
@@ -14,9 +15,12 @@ from tests.builders.engines import SPACE, collection, counted, f32, ids
 from workers.engines import milvus as adapters
 from workers.engines.engine import Engine
 from workers.engines.milvus import MilvusAdapter
+from workers.engines.part import EnginePart
 from workers.engines.protocol import EngineUnavailableError
+from workers.engines.publication import Batch, publish
 from workers.errors import PermanentError
 from workers.indexing.faiss_flat import FaissFlat
+from workers.indexing.live import Live
 from workers.indexing.protocol import Distance
 
 pytestmark = pytest.mark.engines(["milvus"])
@@ -66,6 +70,19 @@ def test_what_was_acknowledged_is_there_when_the_server_is_started_again(
     ]
     assert until_it_answers(lambda: engine.count(name)) == 499
     again.close()
+
+
+def test_a_server_that_hangs_is_unavailable_until_it_goes_on(milvus, engine, name):
+    engine.create(collection(name))
+    engine.upsert(name, ids(0), f32([[1, 0]]), space=SPACE)
+
+    with milvus.hanging():
+        began = time.monotonic()
+        with pytest.raises(EngineUnavailableError):
+            engine.count(name)
+        assert time.monotonic() - began < 20
+
+    assert until_it_answers(lambda: engine.count(name)) == 1
 
 
 def test_killed_under_its_writers_it_keeps_every_row_that_it_acknowledged(milvus, engine, name):
@@ -124,6 +141,57 @@ def test_rows_that_were_just_written_are_compared_exactly_and_so_are_flushed_one
     np.testing.assert_array_equal(engine.search(name, queries, 10, space=SPACE)[1], nearest)
     flush(milvus, name)
     np.testing.assert_array_equal(engine.search(name, queries, 10, space=SPACE)[1], nearest)
+
+
+def test_an_approximate_index_would_find_half_of_what_was_just_written(milvus, kind, engine, name):
+    """Why rows are compared one by one: no effort that a search asks for reaches the interim."""
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(12_000, 32)).astype(np.float32)
+    engine.create(collection(name, 32))
+    pymilvus.connections.connect("index", uri=milvus.url)
+    stored = pymilvus.Collection(adapters._stored_name(name), using="index")
+    stored.release()
+    stored.drop_index()
+    graph = {"M": 16, "efConstruction": 80}
+    stored.create_index("vector", {"index_type": "HNSW", "metric_type": "IP", "params": graph})
+    stored.load()
+    engine.upsert(name, np.arange(12_000), vectors, space=SPACE)
+    flat = FaissFlat(32, Distance.INNER_PRODUCT)
+    flat.add(vectors)
+    nearest = flat.search(vectors[:50], 10)[1]
+
+    asked = {"metric_type": "IP", "params": {"ef": 4096}}
+    hits = stored.search(list(vectors[:50]), "vector", asked, 10, consistency_level="Strong")
+    pymilvus.connections.remove_connection("index")
+
+    shares = [len(set(hit.ids) & set(near)) / 10 for hit, near in zip(hits, nearest, strict=True)]
+    print(f"recall@10 of the interim index: {np.mean(shares):.2f}")
+    assert np.mean(shares) < 0.9
+
+
+def test_a_segment_is_published_completed_and_searched_as_a_part(tmp_path, engine, name):
+    vectors = np.random.default_rng(9).normal(size=(3000, 16)).astype("<f4")
+    batches = []
+    for pk, rows in ((3, vectors[:2000]), (7, vectors[2000:])):
+        chunk = tmp_path / hashlib.sha256(rows.tobytes()).hexdigest()
+        chunk.write_bytes(rows.tobytes())
+        batches.append(Batch(pk, len(rows), chunk, False))
+    there = collection(name, 16, Distance.EUCLIDEAN)
+    flat = FaissFlat(16, Distance.EUCLIDEAN)
+    flat.add(vectors)
+    is_live = np.arange(3000) % 3 > 0
+
+    first = publish(engine, there, batches[:1], lambda done, total: None)
+    engine.delete(name, batches[0].numbers[:5])
+    done = publish(engine, there, batches, lambda done, total: None)
+    part = EnginePart("milvus", engine, there, [(3, 2000), (7, 1000)])
+
+    assert (first.written, done.written, done.arranged) == (2000, 1005, "flat")
+    for live in (None, Live(is_live)):
+        for expected, got in zip(
+            flat.search(vectors[:9], 10, live), part.search(vectors[:9], 10, live), strict=True
+        ):
+            np.testing.assert_array_equal(got, expected)
 
 
 def flush(milvus, name):
@@ -211,7 +279,9 @@ def test_collections_of_others_on_the_same_server_are_not_ours(milvus, engine):
     pymilvus.connections.remove_connection("other")
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:19530", "ftp://127.0.0.1", "http://"])
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1:19530", "ftp://127.0.0.1", "http://", "http://h:port"]
+)
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(PermanentError, match="engine_not_configured"):
         MilvusAdapter(url)
