@@ -54,7 +54,7 @@ def main() -> None:
         "Searches of one client beside a shadow",
         ["searches", "n", "p50 ms", "p95 ms"],
         [
-            [mode, str(len(found)), f"{percentile(found, 0.5):.1f}", f"{percentile(found, 0.95):.1f}"]
+            [mode, str(len(found)), *(f"{percentile(found, share):.1f}" for share in (0.5, 0.95))]
             for mode, found in times.items()
         ],
     )

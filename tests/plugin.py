@@ -22,9 +22,23 @@ POSTGRES_FOLDER = pytest.StashKey[Path]()
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 4 * 2**30
+"""Several times what a session stores; containers have 64 MiB there unless told otherwise."""
+
+
+def _memory() -> Path | None:
+    """Return a file system in memory where there is a large one: nothing is waited for there.
+
+    What the product stores is synced file by file.
+    """
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES
+    return MEMORY if has_room and os.access(MEMORY, os.W_OK) else None
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    data_folder = Path(tempfile.mkdtemp(prefix="registry-data-"))
+    data_folder = Path(tempfile.mkdtemp(prefix="registry-data-", dir=_memory()))
     postgres_folder = servers.short_folder("pg")
     early_config.stash[POSTGRES_FOLDER] = postgres_folder
     early_config.add_cleanup(lambda: shutil.rmtree(data_folder, ignore_errors=True))

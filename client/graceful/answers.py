@@ -617,6 +617,7 @@ class Gallery(TypedDict):
     description: str
     kind: str
     location: str
+    engine: str
     model: str
     alias: str
     epoch: int

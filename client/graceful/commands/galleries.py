@@ -47,6 +47,7 @@ def _one(gallery: GalleryDetail) -> str:
             ("follows", f"{gallery['model']}@{gallery['alias']}"),
             ("kind", gallery["kind"]),
             ("location", gallery["location"] or "-"),
+            ("searched by", "its owner" if gallery["location"] else gallery["engine"]),
             ("encoder", gallery["encoder"]),
             ("epoch", gallery["epoch"]),
             ("items", gallery["items"]),

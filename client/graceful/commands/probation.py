@@ -19,10 +19,7 @@ def probation(
 ) -> None:
     """Show or set how long the former encoder embeds what is inserted as well."""
     with registry() as client:
-        if hours is None:
-            found = client.probation(gallery)
-        else:
-            found = client.set_probation(gallery, hours)
+        found = client.probation(gallery) if hours is None else client.set_probation(gallery, hours)
     if form is Shape.JSON:
         show_json(found)
         return

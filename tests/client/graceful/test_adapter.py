@@ -42,6 +42,19 @@ def test_a_fit_is_asked_for_and_listed_with_what_was_measured_of_its_version(run
     assert "0.030 [0.02, 0.04]" in lines[7]
 
 
+def test_the_gallery_side_says_how_far_galleries_are_rewritten(run, failed):
+    make.a_gallery(failed.alias, "faces", items=3)
+    asked = fit(run, "--side", "gallery")
+    finish(AdapterFit.objects.get())
+
+    listed = run("adapter", "list", ALIAS, "--candidate", 2).stdout.splitlines()
+
+    what = "adapter of stored vectors of faces:1 to faces:2 on pool:1"
+    assert asked.stdout == f"{what}: queued\n"
+    assert listed[0] == f"{what}: done"
+    assert listed[6] == "  faces: 0 of 3 items rewritten"
+
+
 def test_waiting_exits_as_the_gate_of_the_adapted_version_does(run, failed):
     fit(run)
     made = finish(AdapterFit.objects.get()).made

@@ -1,6 +1,10 @@
 """A client of the API that carries a token."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -85,3 +89,46 @@ def refusal(response: Any) -> tuple[int, str]:
     assert set(body) == {"code", "detail"}, body
     assert body["detail"]
     return response.status_code, body["code"]
+
+
+class StandIn:
+    """A server that notes one request and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.status, self.answer = 200, b"{}"
+        self.path, self.secret, self.body = "", "", b""
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.path = self.path
+                outer.secret = self.headers["Authorization"]
+                outer.body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(outer.status)
+                self.send_header("Content-Length", str(len(outer.answer)))
+                self.end_headers()
+                self.wfile.write(outer.answer)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def process(settings) -> Iterator[StandIn]:
+    """Stand in for the search process."""
+    with closing(StandIn()) as running:
+        settings.SEARCH_URL, settings.SEARCH_SECRET = running.url, "shared"
+        yield running

@@ -85,3 +85,29 @@ def test_a_fitted_set_is_not_pinned_afterwards(api):
     path = f"models/{failed.alias.model.name}/aliases/production/pins"
 
     assert refusal(api.post(path, evaluation_set=str(pool))) == (409, "set_was_fitted_on")
+
+
+def test_the_gallery_side_tells_its_rewriter_and_how_far_galleries_are(api):
+    failed = an_unpassed_upgrade()
+    make.a_gallery(failed.alias, "faces", items=3)
+    a_pool("pool")
+    path = f"upgrades/{failed.pk}/adapters"
+
+    asked = api.post(path, evaluation_set="pool:1", side="gallery")
+    fit = finish(AdapterFit.objects.get())
+    (done,) = api.get(path).json()["results"]
+
+    assert (asked.json()["side"], asked.json()["rewriter"]) == ("gallery", None)
+    assert asked.json()["preparations"] == []
+    assert (done["version"], done["rewriter"]) == (str(fit.made), str(fit.rewriter))
+    assert done["preparations"] == [
+        {
+            "gallery": "faces",
+            "items": 3,
+            "rewritten": 0,
+            "is_wanted": False,
+            "failed_batches": 0,
+            "reason": "",
+        }
+    ]
+    assert refusal(api.post(path, evaluation_set="pool:1", side="both")) == (400, "invalid_input")

@@ -8,8 +8,7 @@ from compat.policy import Task
 from registry.upgrades.models import Shadow
 from registry.upgrades.services.count_shadow import Compared, Tally, count_shadow
 from tests.builders import registry as make
-from tests.registry.api.conftest import Api, refusal
-from tests.registry.api.test_search import StandIn, process  # noqa: F401 - a fixture
+from tests.registry.api.conftest import Api, StandIn, refusal
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_a_preview_goes_to_the_search_process_as_it_came(
     upgrade,
     process: StandIn,
     address,
-    asked,  # noqa: F811
+    asked,
 ):
     process.answer = b'{"flip": "none"}'
 
@@ -47,7 +46,7 @@ def test_a_preview_goes_to_the_search_process_as_it_came(
     assert json.loads(process.body) == {"upgrade": upgrade.pk, "input": [1, 2]}
 
 
-def test_what_the_search_process_refuses_keeps_its_code(api, upgrade, process):  # noqa: F811
+def test_what_the_search_process_refuses_keeps_its_code(api, upgrade, process):
     process.status = 400
     process.answer = b'{"code": "query_not_encodable", "detail": "give an input"}'
 

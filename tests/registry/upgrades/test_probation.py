@@ -98,5 +98,6 @@ def test_after_going_back_and_forth_every_segment_is_queried_as_before(promoted)
         dual_query=True,
     )
 
-    after = list(gallery_of(promoted).live_view.entries.values_list("segment", "encoder", "twins_by"))
+    entries = gallery_of(promoted).live_view.entries
+    after = list(entries.values_list("segment", "encoder", "twins_by"))
     assert after[: len(before)] == before

@@ -4,8 +4,10 @@ import pytest
 from django.urls import reverse
 
 from registry.audit.models import LedgerEntry
+from registry.galleries.models import Twin
 from registry.upgrades.models import AdapterFit, Upgrade
 from registry.upgrades.services import adapters
+from registry.upgrades.services.rewritings import prepare_rewritings
 from tests.builders import registry as make
 from tests.builders.adapters import a_fit, a_pool, an_unpassed_upgrade, finish
 from tests.registry.web.conftest import HTMX, text_of
@@ -113,3 +115,51 @@ def test_a_set_that_judges_cannot_be_chosen(pages):
 
     assert "Choose a set that does not judge this alias." in text_of(page)
     assert not AdapterFit.objects.exists()
+
+
+def test_both_sides_are_offered_with_what_they_cost_and_the_chosen_one_is_fitted(pages):
+    upgrade, pool = an_unpassed_upgrade(), a_pool("pool")
+    make.a_gallery(upgrade.alias, items=3)
+
+    offered = text_of(pages.get(page_of(upgrade)))
+    pages.post(repair_of(upgrade), {"revision": pool.pk, "side": "gallery"})
+
+    assert "Nothing stored is rewritten" in offered
+    assert "3 stored vectors are rewritten" in offered
+    assert AdapterFit.objects.get().side == "gallery"
+
+
+def test_the_upgrade_it_made_shows_how_far_galleries_are_rewritten_until_they_are(pages):
+    failed = an_unpassed_upgrade()
+    gallery = make.a_gallery(failed.alias, items=3)
+    fit = finish(a_fit(failed, side="gallery"))
+    upgrade = Upgrade.objects.get(candidate=fit.made)
+    progress = reverse("upgrade_rewriting", args=[upgrade.pk])
+
+    before = text_of(pages.get(progress))
+    make.judge(upgrade)
+    prepare_rewritings()
+    at_it = pages.get(progress, headers=HTMX)
+    promotion = text_of(pages.get(reverse("upgrade_promote", args=[upgrade.pk])))
+    Twin.objects.update(work_state="failed", error_code="chunk_missing", error_detail="gone")
+    failing = pages.get(page_of(upgrade))
+    Twin.objects.update(work_state="done")
+    over = pages.get(progress, headers=HTMX)
+
+    assert "begins when the candidate has passed" in before
+    assert "0 of 3" in text_of(at_it)
+    assert "hx-trigger" in at_it.content.decode()
+    assert "3 items are not rewritten yet" in promotion
+    assert f"gallery {gallery} holds 3 items that are not rewritten yet" in promotion
+    assert "1 batches failed: chunk_missing: gone" in text_of(failing)
+    assert "complete" in text_of(over)
+    assert over.status_code == 286
+
+
+def test_for_any_other_upgrade_nothing_is_rewritten(pages):
+    upgrade = an_unpassed_upgrade()
+
+    page = pages.get(reverse("upgrade_rewriting", args=[upgrade.pk]))
+
+    assert "Nothing is rewritten for this candidate" in text_of(page)
+    assert "rewritten for this candidate" not in text_of(pages.get(page_of(upgrade)))

@@ -36,6 +36,18 @@ def settle_without(queue, name):
     queue.sent.extend(waiting)
 
 
+def previewed(search, gallery, upgrade):
+    """Return the live answer to one input and the one after a promotion."""
+    answer = search.client.post(
+        f"/preview/galleries/{gallery.name}",
+        {"upgrade": upgrade.pk, "input": toy.samples(1, 5)[0][0].tolist(), "k": 5},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {search.secret}"},
+    )
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
 def go_back(line, target):
     """Roll back to a version, confirm what it costs, and run what follows; return the plan."""
     plan = plan_rollback(alias=line.alias, target=target)
@@ -98,8 +110,12 @@ def test_an_independent_candidate_searches_vectors_that_were_rewritten(queue, se
     with pytest.raises(GateNotPassedError, match="51 items that are not rewritten") as refused:
         promote(upgrade_id=upgrade.pk, actor=line.person)
     assert refused.value.code == "gallery_not_covered"
+    assert previewed(search, gallery, upgrade)["unsearchable_items"] == 51
     line.insert(gallery, toy.items(4, seed=8, prefix="late"))
     assert Twin.objects.filter(encoder=fit.rewriter, work_state="done").count() == 3
+    preview = previewed(search, gallery, upgrade)
+    assert (preview["mode"], preview["searchable_items"]) == ("evidence", 55)
+    assert {hit["producer"] for hit in preview["preview"]["hits"]} == {str(fit.rewriter)}
 
     line.promote(upgrade)
 
