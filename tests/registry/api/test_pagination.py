@@ -92,6 +92,7 @@ def test_a_page_size_that_is_none_is_refused(api, size):
         signing.dumps(7, salt=SALT),
         signing.dumps({"a": 1, "b": 2}, salt=SALT),
     ],
+    ids=range(9),
 )
 def test_a_token_that_is_none_is_refused(api, token):
     for path in ("models", "events"):

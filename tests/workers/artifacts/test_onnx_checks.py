@@ -188,7 +188,7 @@ def a_zip(*names):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, b"x")
+            archive.writestr(zipfile.ZipInfo(name), b"x")
     return file.getvalue()
 
 
