@@ -54,6 +54,7 @@ def _be_the_child(act: Callable[[], Any], kill_at: int | None, writing: int) -> 
     """Never return: whatever happens in here must not run the rest of the test twice."""
     code = 1
     try:
+        _leave_connections_to_the_parent()
         count = _count_steps(kill_at)
         result = act()
         with os.fdopen(writing, "w") as pipe:
@@ -63,6 +64,16 @@ def _be_the_child(act: Callable[[], Any], kill_at: int | None, writing: int) -> 
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _leave_connections_to_the_parent() -> None:
+    """Use none of those that were open: the server would not see this process die.
+
+    A parent in which a browser runs has an event loop, and beside the connection of that context
+    one of the thread, which ``close_all`` does not find there. A child has no loop.
+    """
+    for inherited in connections.all(initialized_only=True):
+        inherited.connection = None
 
 
 def _count_steps(kill_at: int | None) -> Callable[[], int]:

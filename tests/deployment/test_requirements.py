@@ -7,6 +7,8 @@ import pytest
 from tests.processes import ROOT
 
 FILES = sorted(ROOT.glob("requirements*.txt"))
+APART = "requirements-milvus.txt"
+HERE = [path for path in FILES if path.name != APART]
 
 
 def lines(path):
@@ -40,14 +42,24 @@ def test_the_packages_that_the_project_was_asked_to_use_are_all_named():
 
 
 def test_no_package_is_pinned_twice():
-    names = [re.split(r"[\[=]", line)[0].lower() for path in FILES for line in lines(path)]
+    names = [re.split(r"[\[=]", line)[0].lower() for path in HERE for line in lines(path)]
     assert len(names) == len(set(names))
 
 
 def test_what_is_pinned_is_what_runs_here():
     from importlib.metadata import version
 
-    for path in FILES:
+    for path in HERE:
         for line in lines(path):
             name, _, pinned = line.partition("==")
             assert version(name.partition("[")[0]).partition("+")[0] == pinned, name
+
+
+def test_an_environment_apart_pins_what_it_shares_alike():
+    pinned = {line for path in HERE for line in lines(path)}
+    shared = {line.partition("==")[0] for line in pinned} & {
+        line.partition("==")[0] for line in lines(ROOT / APART)
+    }
+
+    assert {"numpy", "faiss-cpu", "pytest", "hypothesis"} <= shared
+    assert {line for line in lines(ROOT / APART) if line.partition("==")[0] in shared} <= pinned

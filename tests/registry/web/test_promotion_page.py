@@ -6,6 +6,7 @@ from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.catalog.models import Alias
 from registry.evaluation.models import Comparison
+from registry.galleries.models import Gallery
 from tests.builders import registry as make
 from tests.builders.new_lines import a_new_line
 from tests.registry.web.conftest import text_of
@@ -83,8 +84,16 @@ def test_looking_at_a_blocked_promotion_is_no_refusal(pages):
     assert LedgerEntry.objects.count() == entries
 
 
-def test_without_forward_evidence_the_way_back_is_stated_beforehand(pages):
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (0, "what the candidate writes meanwhile would become unsearchable"),
+        (36, "what is inserted in the first 36 hours is embedded by"),
+    ],
+)
+def test_without_forward_evidence_the_way_back_is_stated_beforehand(pages, hours, said):
     gallery = make.a_gallery(items=5)
+    Gallery.objects.update(probation_hours=hours)
     upgrade = make.a_judged_upgrade(gallery.alias)
     comparison = make.Comparison.objects.order_by("pk").last()
     comparison.measurements = [
@@ -94,7 +103,7 @@ def test_without_forward_evidence_the_way_back_is_stated_beforehand(pages):
 
     words = text_of(pages.get(path_of(upgrade)))
 
-    assert "what the candidate writes meanwhile would become unsearchable" in words
+    assert said in words
 
 
 def test_promoting_twice_is_told(pages):

@@ -8,6 +8,7 @@ from workers.engines.protocol import EngineUnavailableError
 from workers.engines.qdrant_local import QdrantLocalAdapter
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the refused client's lock
 def test_a_folder_that_is_open_elsewhere_is_told_and_free_again_once_closed(tmp_path):
     first, second = (Engine(QdrantLocalAdapter(tmp_path)) for _ in range(2))
     first.create(collection("g1-s1"))
