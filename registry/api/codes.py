@@ -182,6 +182,7 @@ CODES: dict[str, tuple[tuple[int, ...], str]] = {
     "unknown_canaries": ((404,), "no such canaries were handed in for the gallery"),
     "unknown_canary_check": ((404,), "the gallery has no such check of its canaries"),
     "no_canaries": ((409,), "no segment with items has canaries"),
+    "canaries_replaced": ((409,), "other canaries were handed in while these were checked"),
     "no_drift": ((409,), "the gallery has no open drift alarm"),
     "invalid_tolerance": ((400,), "the tolerance of canaries is out of range"),
     # Webhooks
