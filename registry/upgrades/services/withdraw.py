@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.audit.services.record import record
 from registry.core.errors import UnknownObjectError, noting_refusal
+from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import ENGINE
 from registry.upgrades.states import OPEN, State, next_state
@@ -24,7 +26,7 @@ def withdraw(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Upgra
         IllegalTransitionError: it is not open.
     """
     with noting_refusal("upgrade.withdraw", f"upgrade:{upgrade_id}"), transaction.atomic():
-        upgrade = Upgrade.objects.select_for_update().filter(pk=upgrade_id).first()
+        upgrade = _locked().filter(pk=upgrade_id).first()
         if upgrade is None:
             raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
         return _close(upgrade, actor.get_username(), reason)
@@ -33,15 +35,22 @@ def withdraw(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Upgra
 @transaction.atomic
 def expire_untouched() -> int:
     """Withdraw open upgrades that nothing has happened to for ``KEPT_OPEN``; return how many."""
-    untouched = Upgrade.objects.select_for_update().filter(
-        state__in=OPEN, changed_at__lt=timezone.now() - KEPT_OPEN
-    )
+    untouched = _locked().filter(state__in=OPEN, changed_at__lt=timezone.now() - KEPT_OPEN)
     return len([_close(upgrade, ENGINE, "expired") for upgrade in untouched])
+
+
+def _locked() -> QuerySet[Upgrade]:
+    return Upgrade.objects.select_for_update(of=("self",)).select_related(
+        "alias__model", "candidate__model"
+    )
 
 
 def _close(upgrade: Upgrade, actor: str, reason: str) -> Upgrade:
     upgrade.state = next_state(State(upgrade.state), "withdraw")
     upgrade.changed_at = timezone.now()
     upgrade.save(update_fields=["state", "changed_at"])
-    record(actor=actor, action="upgrade.withdraw", subject=f"upgrade:{upgrade.pk}", reason=reason)
+    facts = {"alias": str(upgrade.alias), "candidate": str(upgrade.candidate), "reason": reason}
+    subject = f"upgrade:{upgrade.pk}"
+    record(actor=actor, action="upgrade.withdraw", subject=subject, **facts)
+    publish(kind="upgrade.withdrawn", subject=subject, **facts)
     return upgrade
