@@ -195,6 +195,20 @@ def _live_segment(entry: ViewSegment) -> LiveSegment:
     )
 
 
+def by_its_own_vectors(segment: LiveSegment) -> LiveSegment:
+    """Return a segment that is searched by twins as it would be by what its producer made."""
+    held = Segment.objects.select_related("producer__model").get(pk=segment.segment_id)
+    return replace(
+        segment,
+        producer=str(held.producer),
+        dimension=held.dimension,
+        distance=held.distance,
+        index_digest=held.index_digest,
+        twins_by=None,
+        space=held.producer.digest,
+    )
+
+
 def live_view(name: str) -> LiveView:
     """Resolve the live pointer and the segments of its view."""
     pointer = live_pointer(name)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from compat.calibration import Calibration
-from compat.plan import SegmentPlan
+from compat.plan import CutoverPlan, SegmentPlan
 from compat.policy import Task
 from registry.catalog.models import ModelVersion
 from registry.catalog.rewriting import rewriter_of
 from registry.core.errors import ConflictError, InvalidInputError, UnknownObjectError
 from registry.galleries.models import Gallery
-from registry.galleries.selectors import LiveSegment, LiveView
+from registry.galleries.selectors import LiveSegment, LiveView, by_its_own_vectors
 from registry.galleries.services.cutover import Dual, plan_for
 from registry.galleries.services.holding import require_vectors_here
 from registry.upgrades.models import Upgrade
@@ -90,8 +90,9 @@ def grounds_of(upgrade_id: int) -> Grounds:
 def would_be(gallery: Gallery, live: LiveView, grounds: Grounds) -> WouldBe:
     """Return the view that a promotion would open, at the revisions of ``live``.
 
-    Where the evidence covers something, what it does not cover is not searchable; where it covers
-    nothing and a dual query would reach something, it is that.
+    Where the evidence covers something, what it does not cover is not searchable, nor is what it
+    covers once it is rewritten; where it covers nothing and a dual query would reach something, it
+    is that.
 
     Raises:
         ConflictError: the gallery is attached, or follows another alias.
@@ -101,16 +102,16 @@ def would_be(gallery: Gallery, live: LiveView, grounds: Grounds) -> WouldBe:
         raise ConflictError(
             f"{gallery} does not follow {grounds.upgrade.alias}", code="gallery_of_other_alias"
         )
-    single = _planned(gallery, live, grounds, {})
-    if single.searchable_items or not grounds.dual:
+    plan = plan_for(gallery, grounds.upgrade.candidate, grounds.evidence)
+    single = _planned(plan, live, grounds, {})
+    if single.searchable_items or plan.unwritten_items or not grounds.dual:
         return single
-    dual = _planned(gallery, live, grounds, grounds.dual)
+    plan = plan_for(gallery, grounds.upgrade.candidate, grounds.evidence, grounds.dual)
+    dual = _planned(plan, live, grounds, grounds.dual)
     return dual if dual.searchable_items else single
 
 
-def _planned(gallery: Gallery, live: LiveView, grounds: Grounds, dual: Dual) -> WouldBe:
-    candidate = grounds.upgrade.candidate
-    plan = plan_for(gallery, candidate, grounds.evidence, dual)
+def _planned(plan: CutoverPlan, live: LiveView, grounds: Grounds, dual: Dual) -> WouldBe:
     by_segment = {planned.segment: planned for planned in plan.segments}
     segments = tuple(
         _as_planned(segment, by_segment.get(segment.segment_id), grounds, dual)
@@ -118,7 +119,7 @@ def _planned(gallery: Gallery, live: LiveView, grounds: Grounds, dual: Dual) -> 
     )
     found = sum(s.live_items for s in segments if s.searchable)
     reached = Mode.DUAL_QUERY if dual else Mode.EVIDENCE
-    view = replace(live, encoder=candidate, segments=segments)
+    view = replace(live, encoder=grounds.upgrade.candidate, segments=segments)
     mode = reached if found else Mode.NOTHING
     return WouldBe(view, mode, found, sum(s.live_items for s in segments) - found)
 
@@ -128,16 +129,17 @@ def _as_planned(
 ) -> LiveSegment:
     """Return the segment as the plan has it; one that holds nothing is in no plan.
 
-    What is rewritten for the candidate is tried once all of it is. What would be, or is, found by
-    its twins only is not: the segment's own vectors are in another space than the plan speaks of.
+    What is rewritten for the candidate is tried once all of it is; what would be found by its own
+    twins only is not. What is searched by twins now is tried by its own vectors, as a promotion has
+    it.
     """
     candidate = grounds.upgrade.candidate
     if planned is not None and planned.is_rewritten and not planned.lost_items:
         return _as_rewritten(segment, planned, grounds)
-    if planned is None or not planned.searchable or planned.twins_by or segment.twins_by:
+    if planned is None or not planned.searchable or planned.twins_by:
         return replace(segment, encoder=candidate, searchable=False, evidence="", calibration=None)
     return replace(
-        segment,
+        by_its_own_vectors(segment) if segment.twins_by else segment,
         encoder=grounds.queried_by[planned.queried_by],
         searchable=True,
         evidence=planned.evidence,

@@ -23,8 +23,8 @@ MODES = {
     "evidence": "The verdict covers what the candidate searches here.",
     "dual_query": "No verdict covers the stored vectors. This is a dual query: each version "
     "goes on to query its own vectors, so what the old one finds stays.",
-    "nothing": "Nothing lets the candidate query what this gallery holds: after a promotion "
-    "nothing of it would be found.",
+    "nothing": "Nothing lets the candidate query what this gallery holds as it is now: nothing of "
+    "it would be found.",
 }
 
 

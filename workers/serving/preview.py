@@ -181,7 +181,7 @@ class Preview:
             return Asking(
                 "item",
                 query,
-                Query(query.k, sample=sample.values),
+                replace(query, item_id="", sample=sample.values),
                 name=query.item_id,
                 without=query.item_id,
                 label=_label_of(query.item_id, labels),

@@ -21,7 +21,7 @@ from registry.galleries.selectors import gallery_named
 from registry.upgrades.services.count_shadow import Compared, Tally, count_shadow
 from registry.upgrades.services.stop_shadow import end_if_over
 from registry.upgrades.shadows import shadows_at_work
-from registry.upgrades.would_be import Grounds, grounds_of
+from registry.upgrades.would_be import Grounds, Mode, grounds_of
 from workers.serving.changes import OVERLAP_AT, overlap
 from workers.serving.errors import SearchError
 from workers.serving.preview import Preview
@@ -200,7 +200,7 @@ class Shadowing:
         if query is None:
             return None
         live, other = self._preview.would_be(sampled.gallery, self._grounds_of(sampled.shadow))
-        if live.epoch != sampled.epoch:
+        if live.epoch != sampled.epoch or other.mode is Mode.NOTHING:
             return None
         found = self._preview.answer(other.view, query, sampled.query.item_id)
         ids = [hit["id"] for hit in found["hits"][:OVERLAP_AT]]

@@ -8,8 +8,10 @@ from registry.galleries.models import View
 from registry.galleries.selectors import live_view
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.promote import promote
+from registry.upgrades.services.propose import propose
 from registry.upgrades.services.withdraw import withdraw
-from registry.upgrades.would_be import grounds_of, would_be
+from registry.upgrades.would_be import Grounds, grounds_of, would_be
+from tests.builders import galleries
 from tests.builders import registry as build
 from tests.builders.new_lines import a_new_line
 
@@ -106,3 +108,29 @@ def test_what_cannot_be_asked_is_refused(upgrade):
     with pytest.raises(ConflictError) as refusal:
         grounds_of(upgrade.pk)
     assert refusal.value.code == "upgrade_closed"
+
+
+def test_what_twins_find_now_is_tried_by_its_own_vectors_as_a_promotion_has_it():
+    alias = galleries.an_alias()
+    old, new, candidate = (galleries.an_encoder(alias, dimension=n) for n in (2, 3, 3))
+    gallery = galleries.a_gallery(old, {"x": [1, 0]})
+    galleries.move(gallery, new, covers=[old])
+    batch = galleries.put(gallery, {"y": [0, 1, 0]})
+    batch.upload = build.an_artifact(kind=build.Upload.TABLE)
+    batch.save()
+    galleries.move(gallery, old, returning=True)
+    live = live_view(gallery.name)
+    assert live.segments[1].twins_by == old.pk
+    upgrade = propose(alias=alias, candidate=candidate, actor=build.a_user())
+    queried_by = {version.pk: version for version in (old, new, candidate)}
+    covered = Grounds(upgrade, dict.fromkeys([old.pk, new.pk], "verdict:1"), {}, True, queried_by)
+
+    found = would_be(gallery, live, covered)
+
+    assert (found.searchable_items, found.unsearchable_items) == (2, 0)
+    galleries.move(gallery, candidate, covers=[old, new])
+    opened = {segment.segment_id: segment for segment in live_view(gallery.name).segments}
+    told = ("encoder", "producer", "dimension", "distance", "twins_by", "space", "index_digest")
+    for before in found.view.segments[:2]:
+        after = opened[before.segment_id]
+        assert [getattr(before, name) for name in told] == [getattr(after, name) for name in told]

@@ -189,7 +189,7 @@ def test_a_cutover_warms_the_new_encoder_and_the_former_stays_for_a_rollback(
 
     look(2)
     assert [one.warmed for one in watched] == [1]
-    assert search_process.segments.held() == {gallery.segments.get().pk}
+    assert search_process.segments.held() == {(gallery.segments.get().pk, 0)}
     move(gallery, two[1])
     look(3)
 

@@ -11,7 +11,7 @@ from compat.calibration import Calibration
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.data import artifact_store
 from registry.evaluation.models import SetRevision
-from registry.galleries.models import Gallery, InsertBatch, View
+from registry.galleries.models import Gallery, InsertBatch, Item, View
 from registry.galleries.services.cutover import OwnQuery
 from registry.upgrades import would_be as planning
 from registry.upgrades.models import Upgrade
@@ -201,6 +201,21 @@ def test_an_item_is_asked_with_its_stored_input_and_is_no_hit_itself(ask, upgrad
     assert answer["preview"]["hits"][0]["id"] == "x"
     assert "w" not in {hit["id"] for hit in answer["preview"]["hits"]}
     assert answer["query"]["name"] == "w"
+
+
+def test_both_answers_hold_only_what_the_filter_lets_through(ask, upgrade, grounds):
+    inputs = np.eye(4, dtype=np.float32)[[1]]
+    file = io.BytesIO()
+    np.savez(file, id=np.array(["y"]), input=inputs)
+    upload = store_artifact([file.getvalue()], kind=Upload.TABLE)
+    put(upgrade.alias.galleries.get(), {"w": [0, 0.5, 0]})
+    InsertBatch.objects.filter(items__external_id="w").update(upload=upload)
+    Item.objects.filter(external_id__in=["w", "z"]).update(metadata={"shelf": 1})
+
+    for asked in ({"item_id": "w"}, {"input": [0, 1, 0, 0]}):
+        answer = ask(**asked, k=3, filter={"shelf": 1})
+        found = [{hit["id"] for hit in answer[side]["hits"]} for side in ("live", "preview")]
+        assert found == 2 * [{"z"} if "item_id" in asked else {"w", "z"}]
 
 
 def test_a_sample_knows_its_label_and_a_turned_first_hit_is_a_flip(ask, upgrade, grounds):
