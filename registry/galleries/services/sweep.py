@@ -9,7 +9,6 @@ from registry.core.store import Store
 from registry.galleries.models import Backfill, InsertBatch, Segment, Twin
 from registry.galleries.services import seal
 from registry.galleries.services.backfill_steps import DUE
-from registry.galleries.services.twins import discard_past_probation
 
 
 def sweep() -> int:
@@ -19,7 +18,6 @@ def sweep() -> int:
     leases.give_up_lost(Twin)
     leases.give_up_lost(Backfill, Q(state="running"), state=Backfill.State.PAUSED)
     seal.queue_grown()
-    discard_past_probation()
     sent = 0
     for name, ids in (
         (TaskName.INSERT_ITEMS, leases.waiting(InsertBatch.objects.all())),
