@@ -143,32 +143,6 @@ def test_rows_that_were_just_written_are_compared_exactly_and_so_are_flushed_one
     np.testing.assert_array_equal(engine.search(name, queries, 10, space=SPACE)[1], nearest)
 
 
-def test_an_approximate_index_would_find_half_of_what_was_just_written(milvus, kind, engine, name):
-    """Why rows are compared one by one: no effort that a search asks for reaches the interim."""
-    rng = np.random.default_rng(5)
-    vectors = rng.normal(size=(12_000, 32)).astype(np.float32)
-    engine.create(collection(name, 32))
-    pymilvus.connections.connect("index", uri=milvus.url)
-    stored = pymilvus.Collection(adapters._stored_name(name), using="index")
-    stored.release()
-    stored.drop_index()
-    graph = {"M": 16, "efConstruction": 80}
-    stored.create_index("vector", {"index_type": "HNSW", "metric_type": "IP", "params": graph})
-    stored.load()
-    engine.upsert(name, np.arange(12_000), vectors, space=SPACE)
-    flat = FaissFlat(32, Distance.INNER_PRODUCT)
-    flat.add(vectors)
-    nearest = flat.search(vectors[:50], 10)[1]
-
-    asked = {"metric_type": "IP", "params": {"ef": 4096}}
-    hits = stored.search(list(vectors[:50]), "vector", asked, 10, consistency_level="Strong")
-    pymilvus.connections.remove_connection("index")
-
-    shares = [len(set(hit.ids) & set(near)) / 10 for hit, near in zip(hits, nearest, strict=True)]
-    print(f"recall@10 of the interim index: {np.mean(shares):.2f}")
-    assert np.mean(shares) < 0.9
-
-
 def test_a_segment_is_published_completed_and_searched_as_a_part(tmp_path, engine, name):
     vectors = np.random.default_rng(9).normal(size=(3000, 16)).astype("<f4")
     batches = []
