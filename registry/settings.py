@@ -140,6 +140,10 @@ LEASE_S = env.integer("LEASE_S", 60, minimum=1)
 SWEEP_EVERY_S = env.integer("SWEEP_EVERY_S", 20, minimum=1)
 CANARY_CHECK_EVERY_S = env.integer("CANARY_CHECK_EVERY_S", 24 * 3600)
 
+# Logs that are shortened
+IDEMPOTENCY_KEPT_DAYS = env.integer("IDEMPOTENCY_KEPT_DAYS", 7, minimum=1, maximum=36_500)
+DELIVERIES_KEPT_DAYS = env.integer("DELIVERIES_KEPT_DAYS", 90, minimum=1, maximum=36_500)
+
 # Webhooks: whether they may go over http and to private, loopback and carrier-grade addresses.
 WEBHOOK_ALLOW_PRIVATE = env.flag("WEBHOOK_ALLOW_PRIVATE", False)
 

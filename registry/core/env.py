@@ -23,8 +23,8 @@ def flag(name: str, default: bool) -> bool:
     raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}")
 
 
-def integer(name: str, default: int, minimum: int = 0) -> int:
-    """Return a whole number of at least ``minimum``."""
+def integer(name: str, default: int, minimum: int = 0, maximum: int | None = None) -> int:
+    """Return a whole number of at least ``minimum``, at most ``maximum``."""
     value = text(name, str(default))
     try:
         number = int(value)
@@ -32,6 +32,8 @@ def integer(name: str, default: int, minimum: int = 0) -> int:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}") from None
     if number < minimum:
         raise ImproperlyConfigured(f"{name} must be at least {minimum}, not {number}")
+    if maximum is not None and number > maximum:
+        raise ImproperlyConfigured(f"{name} must be at most {maximum}, not {number}")
     return number
 
 

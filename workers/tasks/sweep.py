@@ -6,6 +6,7 @@ from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 
+from registry.api.idempotency import sweep as sweep_keys
 from registry.api.incoming import sweep as sweep_uploads
 from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
@@ -14,6 +15,8 @@ from registry.galleries.services.check_canaries import sweep as sweep_checks_of_
 from registry.galleries.services.hand_in_canaries import sweep as sweep_canaries
 from registry.galleries.services.sweep import discard_drafts
 from registry.galleries.services.sweep import sweep as sweep_galleries
+from registry.galleries.services.twins import discard_past_probation
+from registry.notify.services.sweep import discard_old_deliveries
 from registry.notify.services.sweep import sweep as sweep_notify
 from registry.upgrades.services.adapters import sweep as sweep_adapters
 from registry.upgrades.services.advance import advance_all
@@ -39,6 +42,7 @@ def sweep() -> None:
         sweep_adapters()
         expire_untouched()
         sweep_schedules()
+    discard_past_probation()  # locks galleries first, so it comes after what locks their segments
     with transaction.atomic():  # locks galleries, so it holds nothing that comes after them
         sweep_canaries()
         sweep_checks_of_canaries()
@@ -46,7 +50,10 @@ def sweep() -> None:
     advance_all()
     prepare_rewritings()
     end_shadows()
-    sweep_uploads(timezone.now())
+    now = timezone.now()
+    sweep_uploads(now)
+    sweep_keys(now)
+    discard_old_deliveries(now)
     long_ago = time.time() - UPLOAD_KEPT_S
     artifact_store().discard_stale_uploads(older_than=long_ago)
     discard_drafts(older_than=long_ago)
