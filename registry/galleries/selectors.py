@@ -399,6 +399,16 @@ def stored_inputs(encoder_id: int, item_ids: Sequence[int]) -> list[StoredInput]
     return [by_id[pk] for pk in item_ids if pk in by_id]
 
 
+def vectors_made_by(encoder_id: int, item_ids: Sequence[int]) -> list[tuple[int, str, int]]:
+    """Return segment, chunk digest and row of the vectors, in order; empty unless it made all."""
+    found = Item.objects.filter(pk__in=item_ids, segment__producer=encoder_id)
+    places = found.values_list("pk", "segment", "batch__chunk_digest", "row")
+    by_id = {pk: place for pk, *place in places}
+    if len(by_id) < len(item_ids):
+        return []
+    return [tuple(by_id[pk]) for pk in item_ids]
+
+
 def input_of(item_id: int) -> tuple[str, int] | None:
     """Return the upload and the row that hold the input of an item; None for a bare vector."""
     found = _places_of_inputs(Item.objects.filter(pk=item_id))

@@ -1,22 +1,27 @@
 """One step of a backfill: draw up the order, or re-embed the next group of items."""
 
+import logging
 import time
 
 import numpy as np
 from celery import shared_task
 from django.conf import settings
 
+from registry.catalog.models import ModelVersion
 from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
-from registry.core.errors import ConflictError
+from registry.core.errors import ConflictError, RegistryError
 from registry.galleries.models import Backfill
-from registry.galleries.selectors import StoredInput, stored_inputs
+from registry.galleries.selectors import StoredInput, stored_inputs, vectors_made_by
 from registry.galleries.services import backfill_steps as steps
 from registry.galleries.services.insert import segment_store
 from workers.errors import PermanentError, TransientError
+from workers.indexing.chunks import read_chunk
 from workers.pipelines.embed_batch import VECTORS_FILE
 from workers.tasks.backfill_order import POSITION, by_upload, draw_up, sources_of
 from workers.tasks.work import Workplace, stored, workplace
+
+log = logging.getLogger(__name__)
 
 ITEM_CODES = frozenset({"outputs_not_finite", "zero_embedding"})
 """What an encoder refuses for the sake of single inputs; anything else would refuse all of them."""
@@ -44,11 +49,13 @@ def backfill(backfill_id: int) -> None:
 def _move(job: steps.BackfillJob) -> None:
     started = time.monotonic()
     items = sorted(stored_inputs(job.encoder_id, _ids(job)), key=by_upload)
-    chunk = ""
+    item_ids = [item.item_id for item in items]
+    chunk = former = ""
     if items:
         try:
             with workplace(Backfill, job.claim) as place:
                 chunk = _embedded(place, job, items)
+                former = _kept(job, item_ids)
         except PermanentError as exc:
             if exc.code not in ITEM_CODES:
                 raise
@@ -57,7 +64,8 @@ def _move(job: steps.BackfillJob) -> None:
     steps.record_moved(
         job=job,
         chunk_digest=chunk,
-        item_ids=[item.item_id for item in items],
+        item_ids=item_ids,
+        former_digest=former,
         busy_s=time.monotonic() - started,
     )
 
@@ -86,6 +94,32 @@ def _embedded(place: Workplace, job: steps.BackfillJob, items: list[StoredInput]
     return (
         segment_store(job.gallery_id, job.segment_id).write_file(place.folder / VECTORS_FILE).digest
     )
+
+
+def _kept(job: steps.BackfillJob, item_ids: list[int]) -> str:
+    """Publish what the former encoder had made of the items, so that it stays found by it.
+
+    Returns:
+        The digest of the chunk; nothing without a probation, where it did not make all of them, or
+        where its vectors cannot be read.
+    """
+    places = vectors_made_by(job.former_id, item_ids) if job.former_id is not None else []
+    if not places:
+        return ""
+    former = ModelVersion.objects.get(pk=job.former_id)
+    vectors = np.empty((len(places), former.manifest["output"]["dimension"]), dtype="<f4")
+    of_chunk: dict[tuple[int, str], list[int]] = {}
+    for at, (segment_id, digest, _) in enumerate(places):
+        of_chunk.setdefault((segment_id, digest), []).append(at)
+    try:
+        for (segment_id, digest), chosen in of_chunk.items():
+            path = segment_store(job.gallery_id, segment_id).path(digest)
+            vectors[chosen] = read_chunk(path, vectors.shape[1])[[places[at][2] for at in chosen]]
+    except (PermanentError, RegistryError) as exc:
+        log.warning("backfill %s has its items embedded twice: %s", job.claim.pk, exc)
+        return ""
+    files = segment_store(job.gallery_id, job.segment_id)
+    return files.write([vectors.tobytes()], max_bytes=vectors.nbytes).digest
 
 
 def _give_up(job: steps.BackfillJob, why: PermanentError) -> None:

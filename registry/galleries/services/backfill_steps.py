@@ -22,7 +22,9 @@ from registry.core.errors import ConflictError
 from registry.core.leases import MAX_ATTEMPTS, WorkState
 from registry.galleries.models import Backfill, Gallery, InsertBatch, Item, Segment
 from registry.galleries.services.insert import ROWS_AT_ONCE
+from registry.galleries.services.rewrite import rewrite_inserted
 from registry.galleries.services.start_backfill import GROUP_ROWS
+from registry.galleries.services.twins import on_probation_for, twin_moved
 
 PACE_S = 10.0
 """A rate below ``GROUP_ROWS`` in this time makes the groups smaller, so that it is kept to evenly
@@ -41,6 +43,7 @@ class BackfillJob:
         order_digest: the order that was drawn up; empty where that is the step.
         first: position in the order of the first item.
         rows: how many positions.
+        former_id: the version that embeds as well what is inserted, during a probation.
     """
 
     claim: leases.Claim
@@ -54,6 +57,7 @@ class BackfillJob:
     order_digest: str
     first: int
     rows: int
+    former_id: int | None
 
 
 def claim(*, backfill_id: int) -> BackfillJob | None:
@@ -76,6 +80,7 @@ def claim(*, backfill_id: int) -> BackfillJob | None:
         backfill.order_digest,
         backfill.handled,
         min(backfill.group_rows, paced, max(0, backfill.total - backfill.handled)),
+        on_probation_for(backfill.gallery),
     )
 
 
@@ -97,7 +102,12 @@ def record_order(*, job: BackfillJob, digest: str, total: int, order: str, note:
 
 
 def record_moved(
-    *, job: BackfillJob, chunk_digest: str, item_ids: Sequence[int], busy_s: float
+    *,
+    job: BackfillJob,
+    chunk_digest: str,
+    item_ids: Sequence[int],
+    busy_s: float,
+    former_digest: str = "",
 ) -> bool:
     """Move a group of items to the live segment; False when the claim was lost, or it was stopped.
 
@@ -107,6 +117,8 @@ def record_moved(
     Args:
         busy_s: how long the worker took so far; what the recording takes is added.
         chunk_digest: the vectors, row by row those of ``item_ids``; empty where there are none.
+        former_digest: those that ``job.former_id`` had made of the same inputs, where they are all
+            there. During a probation that version embeds them as well otherwise.
 
     Raises:
         ConflictError: the gallery was cut over; nothing was written.
@@ -116,7 +128,11 @@ def record_moved(
         backfill = _held(job)
         if backfill is None:
             return False
-        moved = _move(job, backfill, chunk_digest, item_ids) if item_ids else 0
+        moved = 0
+        if item_ids:
+            batch, moved = _move(job, backfill, chunk_digest, item_ids)
+            twin_moved(batch, job.former_id, former_digest)
+            rewrite_inserted(batch)
         busy_s += time.monotonic() - began
         rate = backfill.rate_limit_per_s
         delay_s = max(0.0, len(item_ids) / rate - busy_s) if rate else 0.0
@@ -211,7 +227,9 @@ def _finish(job: BackfillJob, backfill: Backfill) -> None:
     )
 
 
-def _move(job: BackfillJob, backfill: Backfill, chunk_digest: str, item_ids: Sequence[int]) -> int:
+def _move(
+    job: BackfillJob, backfill: Backfill, chunk_digest: str, item_ids: Sequence[int]
+) -> tuple[InsertBatch, int]:
     """Write the new rows in the live segment and mark the old ones removed; return how many."""
     live = Item.objects.filter(
         gallery=job.gallery_id, pk__in=item_ids, removed_at_revision=None
@@ -252,7 +270,7 @@ def _move(job: BackfillJob, backfill: Backfill, chunk_digest: str, item_ids: Seq
     Segment.objects.filter(pk=segment.pk).update(
         live_items=F("live_items") + len(alive), revision=revision
     )
-    return len(alive)
+    return batch, len(alive)
 
 
 def _take_out(segment_id: int, item_ids: Sequence[int]) -> None:

@@ -101,9 +101,34 @@ def set_probation(*, gallery: Gallery, hours: int, actor: AbstractUser) -> Galle
 
 def twin_on_probation(batch: InsertBatch) -> None:
     """Ask for the twin of a batch that was inserted during a probation."""
+    former_id = on_probation_for(Gallery.objects.get(pk=batch.gallery_id))
+    if former_id is not None:
+        _ask(InsertBatch.objects.filter(pk=batch.pk), former_id)
+
+
+def twin_moved(batch: InsertBatch, former_id: int | None, chunk_digest: str) -> None:
+    """Keep as a twin what ``former_id`` had made of the items that a backfill has moved.
+
+    Nothing is to be embedded then, and a rollback finds them at any moment. Without those vectors,
+    or where the probation is another one by now, a twin is asked for. The caller holds the gallery
+    locked.
+    """
     gallery = Gallery.objects.get(pk=batch.gallery_id)
-    if gallery.probation_until is not None and gallery.probation_until > timezone.now():
-        _ask(InsertBatch.objects.filter(pk=batch.pk), gallery.probation_encoder_id)
+    if chunk_digest and former_id is not None and on_probation_for(gallery) == former_id:
+        Twin.objects.create(
+            batch=batch,
+            encoder_id=former_id,
+            chunk_digest=chunk_digest,
+            work_state=WorkState.DONE,
+        )
+    else:
+        twin_on_probation(batch)
+
+
+def on_probation_for(gallery: Gallery) -> int | None:
+    """Return the id of the version that embeds as well what is inserted now."""
+    until = gallery.probation_until
+    return gallery.probation_encoder_id if until is not None and until > timezone.now() else None
 
 
 def twin_what_is_missing(gallery: Gallery, encoder: ModelVersion, segment_ids: list[int]) -> None:

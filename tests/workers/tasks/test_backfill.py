@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from registry.core.data import artifact_store
-from registry.galleries.models import Backfill, Item
+from registry.galleries.models import Backfill, Gallery, Item, Twin
 from registry.galleries.selectors import live_view
+from registry.galleries.services import backfill_steps as steps
+from registry.galleries.services import twins
 from registry.galleries.services.insert import segment_store, submit_inputs
+from registry.galleries.services.remove import remove_items
 from registry.galleries.services.start_backfill import start_backfill
 from tests.builders import backfills as build
 from tests.builders import registry as make
@@ -121,6 +124,70 @@ def test_after_going_back_the_items_of_the_newer_encoder_are_backfilled_to_the_o
     found, wanted = vectors_of(shelf.gallery), expected(0.9)
     for name, vector in wanted.items():
         np.testing.assert_allclose(found[name], vector, atol=1e-5)
+
+
+def on_probation(shelf):
+    twins.begin_probation(shelf.gallery, shelf.first)
+
+
+def by_the_first(shelf):
+    """Return what a rollback to the first encoder would find: the vector of each live item."""
+    found = {}
+    for twin in Twin.objects.filter(encoder=shelf.first, work_state="done"):
+        files = segment_store(shelf.gallery.pk, twin.batch.segment_id)
+        chunk = read_chunk(files.path(twin.chunk_digest), 2 * toy.SIDE)
+        for item in twin.batch.items.filter(removed_at_revision=None):
+            found[item.external_id] = chunk[item.row]
+    return found
+
+
+@pytest.mark.parametrize("order", ["random", "oldest"])
+def test_on_probation_what_is_moved_stays_found_by_the_former_encoder_at_any_moment(shelf, order):
+    on_probation(shelf)
+    before = vectors_of(shelf.gallery)
+
+    shelf.backfill(order=order)
+
+    assert not Twin.objects.exclude(attempt=0).exists(), "what is stored was embedded once more"
+    found = by_the_first(shelf)
+    assert found.keys() == before.keys()
+    assert all(np.array_equal(found[name], before[name]) for name in before)
+    shelf.queue.act(remove_items, gallery=shelf.gallery, ids=["item-0003"], actor=make.a_user())
+    cutover = shelf.queue.act(move, gallery=shelf.gallery, encoder=shelf.first, returning=True)
+    assert cutover.unsearchable_items == 0
+    held = twins.held_segments(shelf.gallery, shelf.first)
+    assert [(s.live_items, s.twin_items) for s in held] == [(49, 49)]
+
+
+def test_on_probation_what_the_former_encoder_has_not_made_is_embedded_by_it(shelf):
+    on_probation(shelf)
+    lost = shelf.gallery.batches.order_by("pk").first()
+    segment_store(shelf.gallery.pk, lost.segment_id).path(lost.chunk_digest).unlink()
+
+    assert shelf.backfill().moved == 50
+
+    found, wanted = by_the_first(shelf), expected(0.9)
+    assert found.keys() == wanted.keys()
+    for name, vector in wanted.items():
+        np.testing.assert_allclose(found[name], vector, atol=1e-5)
+
+
+def test_a_probation_that_ended_during_a_step_keeps_nothing(shelf):
+    on_probation(shelf)
+    backfill = shelf.queue.act(
+        start_backfill, gallery=shelf.gallery, actor=make.a_user(), order="oldest"
+    )
+    build.draw_up(backfill)
+    job = steps.claim(backfill_id=backfill.pk)
+    Gallery.objects.update(probation_until=None, probation_encoder=None)
+
+    ids = list(Item.objects.order_by("pk").values_list("pk", flat=True))
+    assert steps.record_moved(
+        job=job, chunk_digest="a" * 64, item_ids=ids, busy_s=0, former_digest="b" * 64
+    )
+
+    assert job.former_id == shelf.first.pk
+    assert not Twin.objects.exists()
 
 
 def test_an_upload_that_is_gone_pauses_the_backfill_with_the_reason(shelf):
