@@ -3,10 +3,8 @@
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.http import QueryDict
 from django.utils import timezone
@@ -17,7 +15,6 @@ from rest_framework.response import Response
 from registry.api.models import IdempotencyKey
 from registry.catalog.models import Artifact
 from registry.core.errors import IdempotencyError, InvalidInputError
-from registry.core.pruning import discard_old
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -63,12 +60,6 @@ def once(
         kept.body = _plain(response.data) | ({secret: None} if secret else {})
         kept.save(update_fields=["status", "body"])
     return response
-
-
-def sweep(now: datetime) -> int:
-    """Forget the keys of requests that nobody repeats any more; return how many."""
-    kept = timedelta(days=settings.IDEMPOTENCY_KEPT_DAYS)
-    return discard_old(IdempotencyKey.objects.all(), before=now - kept)
 
 
 def _replay(kept: IdempotencyKey, digest: str) -> Response:

@@ -1,9 +1,7 @@
 """A child that keeps an encoder warm for the search process."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from workers.errors import PermanentError, TransientError
 from workers.runners import frames, launch
+from workers.runners.folders import HeldFolder
 from workers.runners.limits import GIB, Limits
 from workers.runners.protocol import Report, no_report
 
@@ -47,7 +46,7 @@ class ResidentChild:
         self._start_timeout_s, self._timeout_s = start_timeout_s, timeout_s
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
-        self._folder: Path | None = None
+        self._held: HeldFolder | None = None
         self._provider = ""
         self._starts = 0
 
@@ -141,12 +140,13 @@ class ResidentChild:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._starts += 1
-        self._folder = Path(tempfile.mkdtemp(prefix="encoder-"))
-        with (self._folder / "stderr").open("wb") as stderr:
+        self._held = HeldFolder("encoder")
+        folder = self._held.path
+        with (folder / "stderr").open("wb") as stderr:
             child = launch.start(
                 MODULE,
                 self._job,
-                folder=self._folder,
+                folder=folder,
                 limits=self._limits,
                 stderr=stderr,
                 resident=True,
@@ -170,14 +170,17 @@ class ResidentChild:
 
     def _stop(self) -> str:
         """End the child, remove its folder, return its last words."""
-        if self._child is None:
+        if self._child is not None:
+            launch.kill_group(self._child)
+            self._child.stdin.close()
+            self._child.stdout.close()
+            self._child = None
+        if self._held is None:
             return ""
-        launch.kill_group(self._child)
-        self._child.stdin.close()
-        self._child.stdout.close()
-        self._child = None
-        words = (self._folder / "stderr").read_text(encoding="utf-8", errors="replace")
-        shutil.rmtree(self._folder)
+        stderr = self._held.path / "stderr"
+        words = stderr.read_text(encoding="utf-8", errors="replace") if stderr.exists() else ""
+        self._held.remove()
+        self._held = None
         return words[-2000:].strip()
 
 

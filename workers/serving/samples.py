@@ -2,8 +2,6 @@
 
 import base64
 import logging
-import shutil
-import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from registry.galleries.selectors import input_of, inputs_by_upload, live_item
 from workers.errors import PermanentError, TransientError
 from workers.pipelines.aligned import read_set
 from workers.pipelines.pick_inputs import INPUTS_FILE
+from workers.runners.folders import held_folder
 from workers.runners.process import Limits, run_child
 from workers.serving.errors import SearchError
 
@@ -144,24 +143,26 @@ class Samples:
 
 
 def _read(digest: str, kind: str, rows: Sequence[int]) -> list[Sample]:
-    folder = Path(tempfile.mkdtemp(prefix="samples-"))
     limits = Limits(
         memory_bytes=settings.CHILD_MEMORY_BYTES, cpu_s=60, wall_s=READ_WITHIN_S, file_bytes=2**30
     )
     try:
-        job = {"source": str(artifact_store().verified_path(digest)), "kind": kind, "rows": rows}
-        run_child("workers.pipelines.pick_inputs", job, folder=folder, limits=limits)
-        values = np.load(folder / INPUTS_FILE, allow_pickle=False)
-        return [
-            Sample(values[at : at + 1], _picture(folder / "thumbnails" / f"{row}.png"))
-            for at, row in enumerate(rows)
-        ]
+        with held_folder("samples") as folder:
+            job = {
+                "source": str(artifact_store().verified_path(digest)),
+                "kind": kind,
+                "rows": rows,
+            }
+            run_child("workers.pipelines.pick_inputs", job, folder=folder, limits=limits)
+            values = np.load(folder / INPUTS_FILE, allow_pickle=False)
+            return [
+                Sample(values[at : at + 1], _picture(folder / "thumbnails" / f"{row}.png"))
+                for at, row in enumerate(rows)
+            ]
     except TransientError as exc:
         raise SearchError("busy", str(exc)) from exc
     except (PermanentError, RegistryError) as exc:
         raise SearchError("input_unavailable", f"{exc.code}: {exc}") from exc
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _picture(path: Path) -> str:

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 
-from registry.api.idempotency import sweep as sweep_keys
+from registry.api.forgetting import forget_old_keys
 from registry.api.incoming import sweep as sweep_uploads
 from registry.core.data import artifact_store
 from registry.core.dispatch import TaskName
@@ -26,6 +26,7 @@ from registry.upgrades.services.drift_signals import send_drift_signals
 from registry.upgrades.services.rewritings import prepare_rewritings
 from registry.upgrades.services.stop_shadow import end_shadows
 from registry.upgrades.services.withdraw import expire_untouched
+from workers.runners.folders import discard_abandoned
 
 UPLOAD_KEPT_S = 24 * 3600
 """An upload that nobody finished is removed after a day (chosen)."""
@@ -52,8 +53,9 @@ def sweep() -> None:
     end_shadows()
     now = timezone.now()
     sweep_uploads(now)
-    sweep_keys(now)
+    forget_old_keys(now)
     discard_old_deliveries(now)
     long_ago = time.time() - UPLOAD_KEPT_S
     artifact_store().discard_stale_uploads(older_than=long_ago)
     discard_drafts(older_than=long_ago)
+    discard_abandoned()

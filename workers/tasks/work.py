@@ -1,7 +1,5 @@
 """What every compute task does around its child process: a folder, a heartbeat, limits."""
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from registry.core import leases
 from registry.core.data import artifact_store
 from registry.core.errors import RegistryError
 from workers.errors import PermanentError
+from workers.runners.folders import held_folder
 from workers.runners.process import Limits, run_child
 
 BEAT_S = leases.LEASE.total_seconds() / 3
@@ -72,16 +71,15 @@ def workplace(model: type[leases.Work], claim: leases.Claim) -> Iterator[Workpla
     Raises:
         PermanentError: stored bytes are missing or have changed, instead of the registry's error.
     """
-    folder = Path(tempfile.mkdtemp(prefix="job-"))
-    place = Workplace(model, claim, folder)
-    place.start()
-    try:
-        yield place
-    except RegistryError as exc:
-        raise PermanentError(exc.code, str(exc)) from exc
-    finally:
-        place.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with held_folder("job") as folder:
+        place = Workplace(model, claim, folder)
+        place.start()
+        try:
+            yield place
+        except RegistryError as exc:
+            raise PermanentError(exc.code, str(exc)) from exc
+        finally:
+            place.stop()
 
 
 def stored(digest: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from registry.api.idempotency import sweep as sweep_keys
+from registry.api.forgetting import forget_old_keys
 from registry.api.models import IdempotencyKey
 from registry.core import env, pruning
 from registry.core.leases import WorkState
@@ -46,7 +46,7 @@ def a_delivery_of(days_ago, **changes):
 def test_keys_of_a_week_are_kept_and_older_ones_are_not():
     keys(30, 7.01, 6.99, 0)
 
-    assert sweep_keys(NOW) == 2
+    assert forget_old_keys(NOW) == 2
     assert kept() == ["2", "3"]
 
 
@@ -54,7 +54,7 @@ def test_how_long_keys_are_kept_is_a_setting(settings):
     settings.IDEMPOTENCY_KEPT_DAYS = 1
     keys(2, 0)
 
-    sweep_keys(NOW)
+    forget_old_keys(NOW)
 
     assert kept() == ["1"]
 
@@ -108,7 +108,7 @@ def test_where_nothing_is_old_one_chunk_is_read(django_assert_num_queries, monke
     keys(0, 0, 0, 0, 0)
 
     with django_assert_num_queries(1):
-        assert sweep_keys(NOW) == 0
+        assert forget_old_keys(NOW) == 0
 
 
 def test_the_sweep_shortens_both_logs():

@@ -216,7 +216,7 @@ def test_a_request_does_not_wait_for_ever_behind_others(resident):
 def test_closing_ends_the_process_and_removes_its_folder(resident):
     child = resident()
     child.warm()
-    pid, folder = process_of(child), child._folder
+    pid, folder = process_of(child), child._held.path
 
     child.close()
 
