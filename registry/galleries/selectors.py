@@ -1,9 +1,9 @@
 """Reads of galleries: the live pointer, what a view searches, what lies on disk."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -31,6 +31,33 @@ from registry.galleries.services.insert import segment_store
 
 PLACES_AT_ONCE = 5000
 """Items in one query for their ids (chosen; SQLite bounds the number of parameters)."""
+
+
+POINTER_SQL = """
+SELECT epoch, live_view_id, galleries_segment.id, revision, live_items, index_digest
+FROM galleries_gallery
+JOIN galleries_viewsegment ON view_id = live_view_id
+JOIN galleries_segment ON galleries_segment.id = segment_id
+WHERE galleries_gallery.name = %s
+"""
+"""The statement that every search begins with. Written out: compiling it took twenty times as long
+as running it, and Django joins the view as well, which made PostgreSQL plan five times as long."""
+
+ITEMS_SQL = """
+SELECT batch_id, "row", external_id, NULL
+FROM (VALUES {}) AS place
+JOIN galleries_item ON batch_id = column1 AND "row" = column2
+WHERE removed_at_revision IS NULL
+"""
+
+STATES_SQL = """
+SELECT galleries_segment.id, revision, NULL, epoch
+FROM galleries_segment JOIN galleries_gallery ON galleries_gallery.id = gallery_id
+WHERE galleries_segment.id IN ({})
+"""
+
+Place = tuple[int, int]
+"""Where an item lies: the id of its batch, and its row in the batch."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +141,29 @@ class LivePointer:
     segments: tuple[tuple[int, int, int, str], ...]
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What was read in one statement, and so of one moment.
+
+    Attributes:
+        names: the external ids of live items by where they lie.
+        epoch: of the gallery.
+        revisions: of its segments, by id.
+    """
+
+    names: dict[Place, str]
+    epoch: int
+    revisions: dict[int, int]
+
+
+def gallery_to_search(name: str) -> Gallery:
+    """Return what has to be known to pass a search on, or raise UnknownObjectError."""
+    found = Gallery.objects.only("name", "kind").filter(name=name).first()
+    if found is None:
+        raise UnknownObjectError(f"no gallery {name}", code="unknown_gallery")
+    return found
+
+
 def gallery_named(name: str) -> Gallery:
     """Return the gallery with its live pointer, or raise UnknownObjectError."""
     found = (
@@ -134,31 +184,12 @@ def gallery_named(name: str) -> Gallery:
 def live_pointer(name: str) -> LivePointer:
     """Return where a gallery points now, or raise UnknownObjectError."""
     with connection.cursor() as cursor:
-        cursor.execute(_pointer_sql(), [name])
+        cursor.execute(POINTER_SQL, [name])
         rows = cursor.fetchall()
     if not rows:  # every view has its insert segment
         raise UnknownObjectError(f"no gallery {name}", code="unknown_gallery")
     epoch, view_id = rows[0][:2]
     return LivePointer(epoch, view_id, tuple(row[2:] for row in rows))
-
-
-@cache
-def _pointer_sql() -> str:
-    """Return the statement that every search begins with.
-
-    Compiled once: with it left to each request, compiling took twenty times as long as running.
-    """
-    entries = ViewSegment.objects.filter(
-        view=F("view__gallery__live_view"), view__gallery__name="the only parameter"
-    ).values_list(
-        "view__gallery__epoch",
-        "view",
-        "segment",
-        "segment__revision",
-        "segment__live_items",
-        "segment__index_digest",
-    )
-    return entries.order_by().query.sql_with_params()[0]
 
 
 def view_plan(view_id: int) -> LiveView:
@@ -325,7 +356,7 @@ def live_item(gallery_id: int, external_id: str) -> Item | None:
     ).first()
 
 
-def places_where(segment_id: int, where: Mapping[str, Any]) -> list[tuple[int, int]]:
+def places_where(segment_id: int, where: Mapping[str, Any]) -> list[Place]:
     """Return where the live items of a segment lie whose metadata equal ``where``.
 
     Its items are read one by one: there is no index over metadata.
@@ -338,27 +369,38 @@ def places_where(segment_id: int, where: Mapping[str, Any]) -> list[tuple[int, i
     return [(batch, row) for batch, row, metadata in rows if equals(metadata, where)]
 
 
-def live_items_at(places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Return the external ids of live items by where they lie: batch id and row in the batch.
+def look_up(places: Sequence[Place], segment_ids: Collection[int]) -> LookedUp:
+    """Return the ids of the live items at ``places``, and where their gallery stood just then.
+
+    Args:
+        places: batch id and row in the batch.
+        segment_ids: segments of one gallery, one at least.
 
     Every search ends with this statement, so it is written out: to compile it took five times as
     long as to run it.
     """
-    found = {}
+    parts = [places[at : at + PLACES_AT_ONCE] for at in range(0, len(places), PLACES_AT_ONCE)]
+    names: dict[Place, str] = {}
     with connection.cursor() as cursor:
-        for start in range(0, len(places), PLACES_AT_ONCE):
-            asked = places[start : start + PLACES_AT_ONCE]
-            values = ", ".join(["(%s, %s)"] * len(asked))
-            cursor.execute(
-                'SELECT batch_id, "row", external_id '  # noqa: S608 - placeholders only
-                f"FROM (VALUES {values}) AS place "
-                'JOIN galleries_item ON batch_id = column1 AND "row" = column2 '
-                "WHERE removed_at_revision IS NULL",
-                [number for place in asked for number in place],
-            )
-            for batch_id, row, external_id in cursor.fetchall():
-                found[batch_id, row] = external_id
-    return found
+        for part in parts[:-1]:
+            cursor.execute(_items_sql(part), list(chain(*part)))
+            names |= {row[:2]: row[2] for row in cursor.fetchall()}
+        last = parts[-1] if parts else []
+        states = STATES_SQL.format(", ".join(["%s"] * len(segment_ids)))
+        statement = f"{_items_sql(last)} UNION ALL {states}" if last else states
+        cursor.execute(statement, [*chain(*last), *segment_ids])
+        rows = cursor.fetchall()
+    epoch, revisions = 0, {}
+    for first, second, external_id, moment in rows:
+        if external_id is None:
+            epoch, revisions[first] = moment, second
+        else:
+            names[first, second] = external_id
+    return LookedUp(names, epoch, revisions)
+
+
+def _items_sql(places: Sequence[Place]) -> str:
+    return ITEMS_SQL.format(", ".join(["(%s, %s)"] * len(places)))
 
 
 @dataclass(frozen=True)

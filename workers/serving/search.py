@@ -14,9 +14,11 @@ from registry.galleries.selectors import (
     LivePointer,
     LiveSegment,
     LiveView,
+    LookedUp,
+    Place,
     live_item,
-    live_items_at,
     live_pointer,
+    look_up,
     places_where,
     view_plan,
 )
@@ -94,29 +96,25 @@ class Search:
             view = self.resolved(gallery)
             watch.lap("resolve")
             try:
-                answer = self.under(view, query, watch)
+                answer, is_whole = self._under(view, query, watch)
             except SearchError:
                 if not tries_left or self.stands(view):
                     raise
             else:
-                if not tries_left or self.stands(view):
+                if not tries_left or is_whole:
                     break
         return answer
 
     def stands(self, view: LiveView) -> bool:
-        """Whether no item can have left a segment of ``view`` since it was resolved.
-
-        The last segment takes inserts: items come to it, and what leaves it was removed.
-        """
-        older = view.segments[:-1]
-        if not older:
-            return True
-        segments = self._pointer(view.gallery).segments
-        now = {segment_id: revision for segment_id, revision, *_ in segments}
-        return all(now.get(held.segment_id) == held.revision for held in older)
+        """Whether no item can have left a segment of ``view`` since it was resolved."""
+        return _stood(view, look_up([], _ids(view)))
 
     def under(self, view: LiveView, query: Query, watch: Stopwatch) -> dict[str, Any]:
         """Return the answer to ``query`` under one view, whether or not it is live."""
+        return self._under(view, query, watch)[0]
+
+    def _under(self, view: LiveView, query: Query, watch: Stopwatch) -> tuple[dict[str, Any], bool]:
+        """Return the answer, and whether ``view`` stood when its hits were looked up."""
         probes = self._probes(view, query)
         watch.lap("encode")
         searched, skipped = allotted(view, probes)
@@ -124,9 +122,11 @@ class Search:
         watch.lap("load")
         found = _found(loaded, searched, query.k, query.where)
         watch.lap("search")
-        hits = found.hits(query.k)
+        best = found.best(query.k)
+        looked_up = look_up(list(best), _ids(view))
+        hits = found.hits(best, looked_up.names, query.k)
         watch.lap("look_up")
-        return {
+        answer = {
             "gallery": view.gallery,
             "epoch": view.epoch,
             "view": view.view,
@@ -136,6 +136,7 @@ class Search:
             "skipped": skipped + list(_not_embedded_yet(searched, loaded)),
             "timings_ms": watch.all(),
         }
+        return answer, _stood(view, looked_up)
 
     def resolved(self, gallery: str) -> LiveView:
         """Return the live view of a gallery; of it one request uses nothing newer.
@@ -214,25 +215,25 @@ class Found:
     numbers: Rows
     rows: Rows
 
-    def hits(self, k: int) -> list[dict[str, Any]]:
-        """Return the best k that are items now; equal ones by external id."""
+    def best(self, k: int) -> dict[Place, int]:
+        """Return where the best k lie, and all that tie with the last one: ids decide there."""
         chosen = np.argsort(-self.merits, kind="stable")
-        if len(chosen) > k:  # all that tie with the last one: the ids decide among them
+        if len(chosen) > k:
             last = self.merits[chosen[k - 1]]
             chosen = chosen[: np.count_nonzero(self.merits >= last)]
-        hits = self._items(chosen)
-        by = "calibrated" if self.is_calibrated else "score"
-        return sorted(hits, key=lambda hit: (-hit[by], hit["id"]))[:k]
-
-    def _items(self, chosen: Rows) -> list[dict[str, Any]]:
-        places: dict[tuple[int, int], int] = {}
+        places: dict[Place, int] = {}
         for number in np.unique(self.numbers[chosen]):
             mine = chosen[self.numbers[chosen] == number]
             places |= zip(self.loaded[number].places(self.rows[mine]), mine.tolist(), strict=True)
-        return [
-            self._hit(places[place], external_id)
-            for place, external_id in live_items_at(list(places)).items()
-        ]
+        return places
+
+    def hits(
+        self, best: Mapping[Place, int], names: Mapping[Place, str], k: int
+    ) -> list[dict[str, Any]]:
+        """Return the first k of ``best`` that are items now; equal ones by external id."""
+        hits = [self._hit(best[place], external_id) for place, external_id in names.items()]
+        by = "calibrated" if self.is_calibrated else "score"
+        return sorted(hits, key=lambda hit: (-hit[by], hit["id"]))[:k]
 
     def _hit(self, candidate: int, external_id: str) -> dict[str, Any]:
         segment = self.segments[self.numbers[candidate]]
@@ -243,6 +244,21 @@ class Found:
             "segment": segment.number,
             "producer": segment.producer,
         }
+
+
+def _stood(view: LiveView, now: LookedUp) -> bool:
+    """Whether no item had left a segment of ``view`` when its gallery was as ``now`` says.
+
+    To the last segment items come, and what leaves it was removed; but since a cutover items may
+    be moved out of that one too.
+    """
+    is_open = now.epoch == view.epoch
+    held = view.segments[:-1] if is_open else view.segments
+    return all(now.revisions.get(one.segment_id) == one.revision for one in held)
+
+
+def _ids(view: LiveView) -> list[int]:
+    return [segment.segment_id for segment in view.segments]
 
 
 def allotted(
