@@ -95,9 +95,13 @@ def plan_cutover(
 
     Returns:
         The plan; a producer without evidence is searched only as far as there are twins, and one
-        whose vectors are rewritten for ``encoder`` only as far as they are.
+        whose vectors are rewritten for ``encoder`` only as far as they are. Beside a segment that
+        its own version asks evidence covers nothing: those scores have no calibration.
     """
-    planned = [_plan_segment(held, encoder, evidence, dual or {}) for held in segments]
+    segments, dual = list(segments), dual or {}
+    if any(held.producer in dual and held.producer != encoder for held in segments):
+        evidence = {}
+    planned = [_plan_segment(held, encoder, evidence, dual) for held in segments]
     return CutoverPlan(
         tuple(planned),
         sum(plan.lost_items for plan in planned),

@@ -36,6 +36,17 @@ def test_in_a_dual_query_each_version_asks_for_its_own_vectors():
     assert plan.covers_everything
 
 
+def test_beside_a_dual_query_no_segment_is_searched_whose_scores_nothing_calibrates():
+    held = [HeldSegment(1, producer=10, live_items=5), HeldSegment(2, producer=11, live_items=7)]
+    covered = {10: "verdict:3", 11: "verdict:3"}
+
+    plan = plan_cutover(held, encoder=12, evidence=covered, dual={10: "comparison:4"})
+
+    assert [(s.queried_by, s.searchable) for s in plan.segments] == [(10, True), (12, False)]
+    assert plan.unsearchable_items == 7
+    assert plan_cutover(held[1:], 12, covered, {10: "comparison:4"}).covers_everything
+
+
 def test_what_the_encoder_embedded_as_well_stays_searchable_and_the_rest_is_counted():
     held = [HeldSegment(2, producer=11, live_items=9, twin_items=6, returning_items=2)]
 

@@ -112,7 +112,7 @@ class Segments:
     def __init__(self) -> None:
         self._loaded: dict[Key, Loaded] = {}
         self._locks: dict[Key, threading.Lock] = {}
-        self._refused: set[str] = set()
+        self._refused: set[tuple[str, int, int]] = set()
         self._guard = threading.Lock()
 
     def current(self, gallery_id: int, wanted: LiveSegment) -> Loaded:
@@ -136,10 +136,14 @@ class Segments:
         """Search by the index that was published since a segment was read.
 
         Until that is done the segment is searched as it is held; an index that cannot be used
-        is not tried again, and an engine that does not answer is asked at the next look.
+        is not tried again unless its file was written anew, and an engine that does not answer is
+        asked at the next look.
         """
         held = self._loaded.get(wanted.key)
-        if held is None or wanted.index_digest in {"", held.index_digest, *self._refused}:
+        if held is None or wanted.index_digest in {"", held.index_digest}:
+            return
+        file = _file_of(gallery_id, wanted)
+        if file in self._refused:
             return
         try:
             indexed = _from_index(gallery_id, wanted)
@@ -147,7 +151,7 @@ class Segments:
             log.warning("segment %s is searched as it is held: %s", wanted.segment_id, exc)
             return
         if indexed is None:
-            self._refused.add(wanted.index_digest)
+            self._refused.add(file)
             return
         adopted = _newer(gallery_id, wanted, indexed)
         with self._lock(wanted.key):
@@ -185,6 +189,15 @@ class Segments:
     def _lock(self, key: Key) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(key, threading.Lock())
+
+
+def _file_of(gallery_id: int, wanted: LiveSegment) -> tuple[str, int, int]:
+    """Return what tells an index from every other: the same digest may be written again."""
+    try:
+        file = segment_store(gallery_id, wanted.segment_id).path(wanted.index_digest).stat()
+    except (RegistryError, OSError):  # it is in an engine, or gone
+        return wanted.index_digest, 0, 0
+    return wanted.index_digest, file.st_ino, file.st_mtime_ns
 
 
 def _newer(gallery_id: int, wanted: LiveSegment, held: Loaded | None) -> Loaded:

@@ -11,7 +11,7 @@ from registry.audit.selectors import verified_head
 from registry.core.dispatch import TaskName
 from registry.core.errors import ConflictError, IllegalTransitionError, RegistryError
 from registry.core.leases import WorkState
-from registry.galleries.models import Backfill, InsertBatch, Item, Segment
+from registry.galleries.models import Backfill, InsertBatch, Item, Rewriting, Segment, Twin
 from registry.galleries.services import backfill_steps as steps
 from registry.galleries.services import sweep as sweeping
 from registry.galleries.services.remove import remove_items
@@ -371,3 +371,17 @@ def test_attempts_are_counted_anew_for_each_step(backfill):
 def test_no_position_is_handled_twice(backfill):
     with pytest.raises(IntegrityError), transaction.atomic():
         Backfill.objects.filter(pk=backfill.pk).update(moved=7)
+
+
+def test_what_is_moved_while_a_rewriting_is_wanted_is_rewritten_at_once(gallery, queue):
+    rewriter = make.a_version(gallery.alias.model)
+    wanted = {"producer": gallery.live_view.encoder, "encoder": rewriter}
+    transform = make.an_artifact()
+    Rewriting.objects.create(gallery=gallery, transform=transform, **wanted)
+
+    backfill = build.a_backfill(gallery)
+    queue.act(build.a_step, backfill=backfill)
+
+    twin = Twin.objects.get()
+    assert (twin.batch.backfill, twin.encoder, twin.transform) == (backfill, rewriter, transform)
+    assert (TaskName.REWRITE_TWIN, (twin.pk,)) in queue.sent

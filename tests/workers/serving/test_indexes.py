@@ -7,6 +7,7 @@ from django.test.utils import CaptureQueriesContext
 
 from registry.galleries.models import Gallery, Segment
 from registry.galleries.services import seal, sweep
+from registry.galleries.services.publish_again import publish_again
 from tests.builders.galleries import a_gallery, files_of, fill, put, remove
 from workers.serving import segments as module
 from workers.serving import views
@@ -105,6 +106,22 @@ def test_an_index_that_is_damaged_is_not_adopted_and_not_tried_again(
     assert mapped(search_process, segment) == ""
     assert ask(search, gallery) == ["a", "b"]
     assert caplog.text.count("index_corrupt") == 1
+
+
+def test_an_index_that_was_damaged_is_adopted_once_it_is_published_again(search, search_process):
+    gallery = a_gallery(items={"a": [3, 0, 0], "b": [2, 0, 0]})
+    ask(search, gallery)
+    segment = index(gallery)
+    damage(files_of(segment).path(segment.index_digest))
+    views.preparation.look()
+    assert mapped(search_process, segment) == ""
+
+    publish_again(gallery=gallery, actor="a person")
+    seal_segment(segment.pk)
+    views.preparation.look()
+
+    assert mapped(search_process, segment) == segment.index_digest, "the same bytes, written anew"
+    assert ask(search, gallery) == ["a", "b"]
 
 
 def test_a_search_through_an_index_makes_as_many_queries_as_one_without(
