@@ -18,6 +18,7 @@ from registry.evaluation.models import SetRevision
 from registry.upgrades.models import AdapterFit, EvaluationPin, PolicyRevision, Upgrade
 from registry.upgrades.repairs import fitting_sets
 from registry.upgrades.selectors import other_open_upgrades
+from registry.web.number_fields import WholeNumberField
 
 TASKS = [(task.value, task.value) for task in Task]
 PARENT_ROWS = 3
@@ -201,11 +202,18 @@ class AdapterForm(forms.Form):
 
 
 class ReasonForm(forms.Form):
-    """Why somebody does something; the ledger keeps it."""
+    """Why somebody does something; the ledger keeps it.
+
+    Where a page asks for several reasons, each says by its ``label`` what it is the reason for.
+    """
 
     reason = forms.CharField(
         max_length=500, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
+
+    def __init__(self, *args: Any, label: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].label = label
 
 
 class _OtherUpgrade(forms.ModelChoiceField):
@@ -224,7 +232,7 @@ class SupersedeForm(ReasonForm):
     field_order = ["by", "reason"]
 
     def __init__(self, upgrade: Upgrade, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label="Why it gives way", **kwargs)
         self.fields["by"].queryset = other_open_upgrades(upgrade)
 
 
@@ -241,7 +249,9 @@ class WaiverForm(forms.Form):
     """An exception to rules that block now, for a time."""
 
     rules = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    reason = forms.CharField(max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    reason = forms.CharField(
+        max_length=2000, label="Why they are excepted", widget=forms.Textarea(attrs={"rows": 2})
+    )
     days = forms.IntegerField(
         min_value=1, max_value=366, initial=14, label="Ends after so many days"
     )
@@ -290,12 +300,8 @@ class ApprovalsForm(forms.Form):
 class RollBackForm(ReasonForm):
     """Why, and the exact number of items that become unsearchable."""
 
-    confirm_unsearchable = forms.IntegerField(
-        min_value=0,
-        initial=0,
-        required=False,
-        label="Items that become unsearchable",
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    confirm_unsearchable = WholeNumberField(
+        min_value=0, required=False, label="Items that become unsearchable"
     )
 
     def clean_confirm_unsearchable(self) -> int:

@@ -12,6 +12,7 @@ from registry.galleries.canaries import MOST_CANARIES
 from registry.galleries.engines import configured_engines
 from registry.galleries.models import Gallery
 from registry.galleries.services.attach import LONGEST_LOCATION, MOST_ITEMS
+from registry.web.number_fields import WholeNumberField
 
 HELD_ROWS = 4
 
@@ -74,7 +75,7 @@ class HeldForm(forms.Form):
     """How many vectors of an attached index one version made."""
 
     producer = forms.CharField(required=False, label="Version", max_length=200)
-    items = forms.IntegerField(required=False, min_value=1, max_value=MOST_ITEMS, label="Items")
+    items = WholeNumberField(required=False, min_value=1, max_value=MOST_ITEMS, label="Items")
 
     def clean_producer(self) -> ModelVersion | None:
         text = self.cleaned_data["producer"].strip()
@@ -107,6 +108,20 @@ class _Held(forms.BaseFormSet):
         ]
 
 
+class DeclaredForm(forms.Form):
+    """How many items a segment of an attached gallery holds now."""
+
+    segment = forms.TypedChoiceField(
+        coerce=int, label="Segment", widget=forms.Select(attrs={"class": "form-select"})
+    )
+    items = WholeNumberField(min_value=0, max_value=MOST_ITEMS, label="Items it holds now")
+
+    def __init__(self, gallery: Gallery, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        live = gallery.segments.filter(pk__in=gallery.live_view.entries.values("segment"))
+        self.fields["segment"].choices = _segment_choices(live)
+
+
 HeldFormSet = forms.formset_factory(HeldForm, formset=_Held, extra=HELD_ROWS)
 
 
@@ -132,11 +147,12 @@ class CanariesForm(forms.Form):
 
     def __init__(self, gallery: Gallery, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        segments = gallery.segments.select_related("producer__model").order_by("-number")
-        self.fields["segment"].choices = [
-            (s.number, f"{s.number}, made by {s.producer}, {s.live_items:,} items")
-            for s in segments
-        ]
+        self.fields["segment"].choices = _segment_choices(gallery.segments)
+
+
+def _segment_choices(segments: Any) -> list[tuple[int, str]]:
+    found = segments.select_related("producer__model").order_by("-number")
+    return [(s.number, f"{s.number}, made by {s.producer}, {s.live_items:,} items") for s in found]
 
 
 class AcknowledgementForm(forms.Form):

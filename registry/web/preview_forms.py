@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from registry.galleries.models import Gallery
 from registry.upgrades.services.start_shadow import MOST_QUERIES
+from registry.web.number_fields import WholeNumberField
+
+_NUMBER = {"inputmode": "decimal", "autocomplete": "off"}
 
 
 class TryForm(forms.Form):
@@ -46,13 +49,26 @@ class ShadowForm(forms.Form):
     """How many live queries a candidate shall answer too, and for how long."""
 
     percent = forms.FloatField(
-        label="Share of queries, in %", initial=10, min_value=0.01, max_value=100
+        label="Share of queries, in %",
+        initial=10,
+        min_value=0.01,
+        max_value=100,
+        widget=forms.TextInput(attrs=_NUMBER),
     )
     hours = forms.FloatField(
-        label="Ends after hours", required=False, min_value=0.01, max_value=24 * 366
+        label="Ends after so many hours",
+        required=False,
+        min_value=0.01,
+        max_value=24 * 366,
+        widget=forms.TextInput(attrs=_NUMBER),
     )
-    most_queries = forms.IntegerField(
-        label="Or after queries", required=False, min_value=1, max_value=MOST_QUERIES
+    most_queries = WholeNumberField(
+        label="or after so many queries",
+        required=False,
+        min_value=1,
+        max_value=MOST_QUERIES,
+        help_text="Whichever comes first. Both left empty, it goes on until somebody stops it or "
+        "the upgrade is closed.",
     )
 
     def ends_at(self) -> datetime | None:

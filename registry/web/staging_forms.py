@@ -1,14 +1,16 @@
 """What people type about promotions that are done later, and about safeguards."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from registry.upgrades.services.drift_signals import DRIFT
 from registry.upgrades.services.safeguards import LONGEST_H, MOST_ITEMS
 from registry.upgrades.services.schedule import FURTHEST, MOST_QUERIES, WINDOW, ShadowCondition
 from registry.web.forms import ReasonForm
+from registry.web.number_fields import WholeNumberField
 
 _NUMBER = {"inputmode": "decimal", "autocomplete": "off"}
 _HOURS = int(WINDOW.total_seconds() // 3600)
@@ -31,13 +33,12 @@ class LaterForm(ReasonForm):
         help_text="What was not done by then expires.",
         widget=forms.TextInput(attrs=_NUMBER),
     )
-    shadow_queries = forms.IntegerField(
+    shadow_queries = WholeNumberField(
         required=False,
         min_value=2,
         max_value=MOST_QUERIES,
         label="Shadow: compared queries",
         help_text="At least; left empty, it waits for no shadow.",
-        widget=forms.TextInput(attrs=_NUMBER),
     )
     shadow_overlap = forms.FloatField(
         required=False,
@@ -48,6 +49,15 @@ class LaterForm(ReasonForm):
         widget=forms.TextInput(attrs=_NUMBER),
     )
     field_order = ["not_before", "hours", "shadow_queries", "shadow_overlap", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label="Why it is scheduled", **kwargs)
+
+    def clean_not_before(self) -> datetime | None:
+        moment = self.cleaned_data["not_before"]
+        if moment is not None and moment > timezone.now() + FURTHEST:
+            raise forms.ValidationError(f"It ends within {FURTHEST.days} days.")
+        return moment
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -87,13 +97,12 @@ class SafeguardForm(ReasonForm):
         label="Hours after a promotion",
         widget=forms.TextInput(attrs=_NUMBER),
     )
-    at_most_unsearchable = forms.IntegerField(
+    at_most_unsearchable = WholeNumberField(
         min_value=0,
         max_value=MOST_ITEMS,
         initial=0,
         label="Items that may become unsearchable",
         help_text="Where it would be more, nothing is rolled back, and a person is told.",
-        widget=forms.TextInput(attrs=_NUMBER),
     )
     dual_query = forms.BooleanField(
         required=False,

@@ -97,6 +97,7 @@ urlpatterns = [
     path(GALLERY, galleries.detail, name="gallery"),
     path(GALLERY + "search/", galleries.search, name="gallery_search"),
     path(GALLERY + "items/", galleries.add_items, name="gallery_items"),
+    path(GALLERY + "declare/", galleries.declare, name="gallery_declare"),
     path(GALLERY + "probation/", galleries.change_probation, name="gallery_probation"),
     path(GALLERY + "canaries/", canaries.overview, name="gallery_canaries"),
     path(GALLERY + "canaries/check/", canaries.check_now, name="gallery_canaries_check"),

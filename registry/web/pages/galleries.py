@@ -13,7 +13,7 @@ from registry.core.leases import WorkState
 from registry.galleries.canaries import alarm_of, is_drifted
 from registry.galleries.models import Gallery
 from registry.galleries.selectors import acknowledgements_of, gallery_named, twin_counts
-from registry.galleries.services.attach import Attachment
+from registry.galleries.services.attach import MOST_ITEMS, Attachment, declare_items
 from registry.galleries.services.create_gallery import create_gallery
 from registry.galleries.services.insert import submit_inputs
 from registry.galleries.services.search import search as ask_search_process
@@ -22,7 +22,7 @@ from registry.web.attempt import attempt
 from registry.web.backfill_forms import ProbationForm
 from registry.web.canary_rows import canary_card
 from registry.web.forms import ItemsForm, SearchForm
-from registry.web.gallery_forms import GalleryForm, HeldFormSet
+from registry.web.gallery_forms import DeclaredForm, GalleryForm, HeldFormSet
 from registry.web.rendering import form_page, page_of, page_or_fragment, posted, see_other
 
 VERSIONS_OFFERED = 100
@@ -101,6 +101,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
         "cutovers": page_of(request, cutovers, 25, name="cutovers"),
         "batches": page_of(request, batches, 10),
         "items_form": ItemsForm(),
+        "declared_form": DeclaredForm(gallery) if gallery.is_attached else None,
         "twins": twin_counts(gallery),
         "probation_form": ProbationForm(initial={"hours": gallery.probation_hours}),
         "search_form": SearchForm(),
@@ -125,6 +126,21 @@ def add_items(request: HttpRequest, name: str) -> HttpResponse:
         submit_inputs(gallery=gallery, upload=upload, actor=request.user)
         messages.success(request, "The items are queued for the live encoder.")
     return see_other(request, "gallery", name, fragment="batches")
+
+
+@login_required
+@require_POST
+def declare(request: HttpRequest, name: str) -> HttpResponse:
+    gallery = gallery_named(name)
+    form = DeclaredForm(gallery, request.POST)
+    if form.is_valid():
+        number, items = form.cleaned_data["segment"], form.cleaned_data["items"]
+        with attempt(request):
+            declare_items(gallery=gallery, number=number, items=items, actor=request.user)
+            messages.success(request, f"Segment {number} holds {items:,} items.")
+    else:
+        messages.error(request, f"Choose a segment, and say how many items: 0 to {MOST_ITEMS:,}.")
+    return see_other(request, "gallery", name, fragment="segments")
 
 
 @login_required

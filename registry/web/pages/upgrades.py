@@ -186,7 +186,7 @@ def _evidence(upgrade: Upgrade) -> dict[str, Any]:
     context: dict[str, Any] = {
         "entries": entries(subject=f"upgrade:{upgrade.pk}")[:SHOWN_ENTRIES],
         "is_open": is_open(upgrade),
-        "withdraw_form": ReasonForm(auto_id="withdraw_%s"),
+        "withdraw_form": ReasonForm(auto_id="withdraw_%s", label="Why it is withdrawn"),
         "supersede_form": SupersedeForm(upgrade, auto_id="supersede_%s"),
     } | repair_of(upgrade)
     context |= try_of(upgrade) | shadow_of(upgrade)

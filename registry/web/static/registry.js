@@ -1,4 +1,4 @@
-// What htmx does not do by itself: the progress of an upload, and copying. Pages work without it.
+// What htmx does not do by itself: uploads, copying, tables on a phone. Pages work without it.
 (() => {
   "use strict";
 
@@ -98,4 +98,18 @@
   };
   document.addEventListener("DOMContentLoaded", () => showCopy(document));
   document.addEventListener("htmx:load", (event) => showCopy(event.target));
+
+  // On a phone the rows of a table stand below each other, each cell with the name of its column.
+  const OF_THEIR_OWN = ".rules, .rules-table, .paired";
+  const labelCells = (root) => {
+    root.querySelectorAll(".table-responsive > table").forEach((table) => {
+      if (table.matches(OF_THEIR_OWN) || !table.tHead || table.querySelector("tbody [colspan]")) return;
+      const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+      table.querySelectorAll("tbody > tr").forEach((row) =>
+        [...row.cells].forEach((cell, i) => { if (names[i]) cell.dataset.column = names[i]; }));
+      table.classList.add("stacked");
+    });
+  };
+  document.addEventListener("DOMContentLoaded", () => labelCells(document));
+  document.addEventListener("htmx:load", (event) => labelCells(event.target.parentNode || document));
 })();

@@ -54,6 +54,7 @@ ACTS = {
     "gallery_items",
     "gallery_search",
     "gallery_backfill_steer",
+    "gallery_declare",
     "gallery_probation",
     "ledger_verify",
     "token_revoke",
