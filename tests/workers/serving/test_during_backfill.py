@@ -12,6 +12,7 @@ from registry.galleries.services.insert import segment_store
 from tests.builders.galleries import a_gallery, an_alias, an_encoder, move
 from tests.soak import rounds
 from tests.workers.serving.test_no_mixture import Searcher
+from workers.serving import search as module
 from workers.serving.queries import Query
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +51,30 @@ def move_all(gallery, vectors):
         time.sleep(0.05)
     backfill.refresh_from_db()
     assert (backfill.state, backfill.moved) == ("done", backfill.total)
+
+
+def test_an_item_that_a_cutover_and_a_backfill_move_during_a_search_is_found(
+    search_process, monkeypatch
+):
+    alias = an_alias()
+    first, second = an_encoder(alias), an_encoder(alias)
+    vectors = {"a": [1, 0, 0], "b": [2, 0, 0]}
+    gallery = a_gallery(first, vectors)
+    found, epochs = module._found, []
+
+    def found_before_they_move(*arguments):
+        answer = found(*arguments)
+        epochs.append(gallery.epoch)
+        if len(epochs) == 1:  # the only segment was the one that takes inserts
+            move(gallery, second, covers=[first])
+            move_all(gallery, vectors)
+        return answer
+
+    monkeypatch.setattr(module, "_found", found_before_they_move)
+    answer = search_process.answer(gallery.name, Query(5, item_id="a"))
+
+    assert [hit["id"] for hit in answer["hits"]] == ["b"]
+    assert (epochs, answer["epoch"]) == ([1, 2], 2)
 
 
 @pytest.mark.soak

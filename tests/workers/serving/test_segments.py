@@ -222,6 +222,22 @@ def test_a_search_of_what_is_in_memory_makes_two_queries(search, django_assert_n
         assert len(search.ids(gallery, vector=EAST, producer=producer)) == 10
 
 
+def test_a_search_of_several_segments_makes_two_queries_too(search, django_assert_num_queries):
+    """With the ids comes what became of the segments: nothing is asked for that alone."""
+    alias = an_alias()
+    versions = [an_encoder(alias) for _ in range(3)]
+    gallery = a_gallery(versions[0], {"a": EAST})
+    for number, name in ((1, "b"), (2, "c")):
+        move(gallery, versions[number], covers=versions[:number])
+        put(gallery, {name: EAST})
+    ask(search, gallery)
+    gallery.refresh_from_db()
+    producer = str(gallery.live_view.encoder)
+
+    with django_assert_num_queries(2):
+        assert search.ids(gallery, vector=EAST, producer=producer) == ["a", "b", "c"]
+
+
 def test_searching_writes_nothing(search, tmp_path):
     gallery = a_sealed_gallery(tmp_path)
 
