@@ -7,6 +7,9 @@ from graceful.errors import UsageError
 
 NAME = r"[A-Za-z0-9_-]{1,100}"
 
+PRODUCTION = "production"
+"""The alias that is meant where none is said."""
+
 
 @dataclass(frozen=True)
 class AliasReference:

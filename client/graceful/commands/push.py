@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from graceful.answers import Edge, Registered
-from graceful.client import PRODUCTION
 from graceful.commands.gate import awaited, report_with_waivers
 from graceful.commands.progress import Transfer
 from graceful.commands.root import (
@@ -22,6 +21,7 @@ from graceful.commands.root import (
 )
 from graceful.errors import UsageError
 from graceful.formats import Format, render
+from graceful.references import PRODUCTION
 from graceful.standing import EXIT, Standing
 from graceful.text import facts
 
