@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,8 +11,9 @@ from rest_framework.response import Response
 from registry.accounts.models import Scope
 from registry.api.endpoint import checked, operation
 from registry.api.safeguards import SignalOut
+from registry.catalog.models import Alias
 from registry.catalog.selectors import alias_named
-from registry.core.errors import UnknownObjectError
+from registry.core.errors import InvalidInputError, UnknownObjectError
 from registry.upgrades.safeguards import live_safeguards, signals_of
 from registry.upgrades.services.signals import receive
 
@@ -44,6 +45,10 @@ class AlertsOut(serializers.Serializer):
     unknown = serializers.ListField(
         child=serializers.CharField(), help_text="names for which no safeguard is declared"
     )
+    in_future = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="names whose alert began in the future by our clock: not taken",
+    )
 
 
 @operation(
@@ -56,26 +61,42 @@ class AlertsOut(serializers.Serializer):
 def send_alerts(request: Request, model: str, alias: str) -> Response:
     """Take alerts as Alertmanager and Grafana send them as signals; one a name.
 
-    A signal fires if an alert of its name does; it was observed when the last of them began.
+    A signal fires if an alert of its name does; it was observed when the last of them began. What
+    is wrong with one name keeps no other from being acted on.
     """
     found = alias_named(model, alias)
     named = _by_name(checked(AlertsIn, request.data)["alerts"])
     known = {safeguard.signal for safeguard in live_safeguards(found)}
-    wanted = sorted(named.keys() & known)
-    if not wanted:
-        raise UnknownObjectError(
-            f"no safeguard of {found} is declared for any of these alerts",
-            code="unknown_safeguard",
-        )
-    said = [
-        receive(alias=found, signal=name, actor=request.user, **_as_signal(named[name])).pk
-        for name in wanted
-    ]
+    unknown, in_future, said = sorted(named.keys() - known), [], []
+    for name in sorted(named.keys() & known):
+        try:
+            told = receive(alias=found, signal=name, actor=request.user, **_as_signal(named[name]))
+        except UnknownObjectError:  # withdrawn meanwhile
+            unknown.append(name)
+        except InvalidInputError:
+            in_future.append(name)
+        else:
+            said.append(told.pk)
+    if not said:
+        _refuse(found, in_future)
     out = {
         "signals": signals_of(found).filter(pk__in=said),
-        "unknown": sorted(named.keys() - known),
+        "unknown": unknown,
+        "in_future": in_future,
     }
     return Response(AlertsOut(out).data, status=201)
+
+
+def _refuse(alias: Alias, in_future: list[str]) -> NoReturn:
+    """Say that nothing of a group was taken, and why."""
+    if in_future:
+        raise InvalidInputError(
+            f"{', '.join(in_future)}: observed in the future: look at the clocks",
+            code="observed_in_future",
+        )
+    raise UnknownObjectError(
+        f"no safeguard of {alias} is declared for any of these alerts", code="unknown_safeguard"
+    )
 
 
 def _by_name(alerts: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -123,6 +123,18 @@ def test_what_is_no_group_of_alerts_is_refused(monitoring, alias, alerts):
     assert the_alias(alias.pk).epoch == 2
 
 
+def test_one_alert_with_a_wrong_clock_keeps_no_other_from_rolling_back(monitoring, alias):
+    a_safeguard(alias, signal="a-latency")
+    ahead = an_alert("a-latency", began=timedelta(hours=1))
+
+    answer = sent(monitoring, alias, ahead, an_alert())
+
+    assert answer.status_code == 201
+    assert [one["reaction"] for one in answer.json()["signals"]] == ["rolled_back"]
+    assert (answer.json()["in_future"], answer.json()["unknown"]) == (["a-latency"], [])
+    assert Signal.objects.count() == 1
+
+
 def test_a_clock_that_runs_ahead_is_told(monitoring, alias):
     alert = an_alert(began=timedelta(hours=1))
 
