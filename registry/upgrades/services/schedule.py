@@ -163,6 +163,8 @@ def _window(
     if not_before is not None and not_before <= now:
         raise _senseless("the moment has passed")
     begin = not_before or now
+    if begin > now + FURTHEST:  # before anything is added to it: there is a last moment
+        raise _senseless(f"it ends within {FURTHEST.days} days")
     end = not_after or begin + WINDOW
     if end <= begin:
         raise _senseless("it ends after it begins")

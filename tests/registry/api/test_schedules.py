@@ -64,6 +64,8 @@ def test_a_repetition_with_the_key_is_the_same_schedule(api):
         ({"not_before": None}, "invalid_schedule"),
         ({"not_before": "2001-01-01T00:00:00Z"}, "invalid_schedule"),
         ({"not_before": "tonight"}, "invalid_input"),
+        ({"not_before": "9999-12-31T23:59:59Z"}, "invalid_schedule"),
+        ({"not_after": "9999-12-31T23:59:59Z"}, "invalid_schedule"),
         ({"not_after": "2001-01-01T00:00:00Z"}, "invalid_schedule"),
         ({"after_shadow": {"queries": 100}}, "invalid_input"),
         ({"after_shadow": {"queries": 100, "overlap": 0}}, "invalid_condition"),

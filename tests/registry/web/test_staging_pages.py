@@ -81,6 +81,7 @@ def test_a_condition_is_shown_with_what_it_lacks(pages):
     [
         ({"shadow_queries": "1000"}, "Give both the queries and the overlap"),
         ({"not_before": "tonight"}, "Enter a valid date/time"),
+        ({"not_before": "9999-12-31T23:59"}, "It ends within 30 days"),
         ({"hours": ""}, "This field is required"),
         ({"not_before": ""}, "say when, or what to wait for"),
         ({"not_before": "2020-01-31T03:00"}, "the moment has passed"),
