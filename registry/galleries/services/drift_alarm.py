@@ -79,11 +79,12 @@ def require_no_drift(galleries: Sequence[Gallery]) -> None:
 
 
 def _raise(gallery: Gallery, alarm: DriftAlarm | None, check: CanaryCheck) -> None:
-    finding = [
+    differs = [
         {key: one[key] for key in SAID_OF_FINDING}
         for one in check.results
         if one["outcome"] == DriftOutcome.DIFFERS
     ]
+    finding = sorted([*differs, *_unanswered(alarm, check)], key=lambda one: one["segment"])
     if alarm is not None and _gist(alarm.finding) == _gist(finding):
         alarm.last_check, alarm.finding = check, finding
         alarm.save(update_fields=["last_check", "finding"])
@@ -115,6 +116,13 @@ def _answers(alarm: DriftAlarm, check: CanaryCheck) -> bool:
         said.get(one["segment"], DriftOutcome.MATCHES) == DriftOutcome.MATCHES
         for one in alarm.finding
     )
+
+
+def _unanswered(alarm: DriftAlarm | None, check: CanaryCheck) -> list[dict[str, Any]]:
+    """Return what was found of segments that this check could not tell anything about."""
+    told = {DriftOutcome.MATCHES, DriftOutcome.DIFFERS}
+    untold = {one["segment"] for one in check.results if one["outcome"] not in told}
+    return [one for one in (alarm.finding if alarm else []) if one["segment"] in untold]
 
 
 def _gist(finding: Sequence[dict[str, Any]]) -> list[list[Any]]:

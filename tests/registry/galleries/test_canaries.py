@@ -325,6 +325,43 @@ def test_an_alarm_is_cleared_by_its_segment_whatever_becomes_of_others():
     assert alarm_of(alarm.gallery.name) is None
 
 
+def checked(gallery, **outcomes):
+    """Check a gallery with a finding for each segment: ``_1="differs"``."""
+    asked = checks.request_check(gallery=gallery, actor=make.a_user())
+    job = checks.claim(check_id=asked.pk)
+    [segment] = [one.segment for one in job.segments]
+    results = [
+        canaries.a_result(segment, outcome=outcome) | {"segment": int(number[1:])}
+        for number, outcome in outcomes.items()
+    ]
+    assert checks.record(job=job, results=results)
+
+
+@pytest.mark.parametrize("outcome", ["errored", "unchecked"])
+def test_a_segment_that_could_not_be_checked_stays_in_the_alarm_while_another_differs(outcome):
+    gallery = canaries.with_canaries()
+    checked(gallery, _1="differs", _2="differs")
+
+    checked(gallery, _1=outcome, _2="differs")
+
+    assert kinds() == ["gallery.drift"]
+    checked(gallery, _1=outcome, _2="matches")
+    alarm = alarm_of(gallery.name)
+    assert alarm.is_open
+    assert [one["segment"] for one in alarm.finding] == [1, 2]
+    checked(gallery, _1="matches", _2="matches")
+    assert alarm_of(gallery.name) is None
+
+
+def test_what_a_later_check_matches_leaves_the_alarm_while_another_differs():
+    gallery = canaries.with_canaries()
+    checked(gallery, _1="differs", _2="differs")
+
+    checked(gallery, _1="matches", _2="differs")
+
+    assert [one["segment"] for one in alarm_of(gallery.name).finding] == [2]
+
+
 def test_a_check_that_compared_nothing_clears_nothing():
     alarm = canaries.an_alarm()
     asked = checks.request_check(gallery=alarm.gallery, actor=make.a_user())
