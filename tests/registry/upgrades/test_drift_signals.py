@@ -1,6 +1,9 @@
 """A drift alarm rolls an alias back where somebody declared that it shall."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from registry.galleries.services.drift_alarm import acknowledge_drift
 from registry.upgrades.models import Signal
@@ -65,6 +68,17 @@ def test_drift_that_was_there_before_the_promotion_says_nothing_of_it():
 
     assert reactions() == [("none", "observed_before")]
     assert the_alias(gallery.alias_id).version.number == 2
+
+
+def test_a_check_from_a_clock_that_runs_ahead_waits_and_keeps_no_other_alias_waiting():
+    ahead, other = a_guarded_gallery(), a_guarded_gallery()
+    for gallery in (ahead, other):
+        canaries.an_alarm(gallery)
+    ahead.canary_checks.update(finished_at=timezone.now() + timedelta(hours=1))
+
+    assert send_drift_signals() == 1
+    assert the_alias(other.alias_id).epoch == 3
+    assert the_alias(ahead.alias_id).epoch == 2
 
 
 @pytest.mark.parametrize("what", ["acknowledged", "not declared"])
