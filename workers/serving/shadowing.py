@@ -199,7 +199,10 @@ class Shadowing:
         query = self._encodable(sampled)
         if query is None:
             return None
-        live, other = self._preview.would_be(sampled.gallery, self._grounds_of(sampled.shadow))
+        grounds = self._grounds_of(sampled.shadow)
+        if not grounds.verdict_stands:
+            return None  # without its evidence it would be another view than is to be promoted
+        live, other = self._preview.would_be(sampled.gallery, grounds)
         if live.epoch != sampled.epoch or other.mode is Mode.NOTHING:
             return None
         found = self._preview.answer(other.view, query, sampled.query.item_id)

@@ -38,7 +38,8 @@ def upgrade(monkeypatch):
 
     def covered(upgrade_id):
         found = real(upgrade_id)
-        return replace(found, evidence={found.upgrade.alias.version_id: "verdict:1"})
+        evidence = {found.upgrade.alias.version_id: "verdict:1"}
+        return replace(found, evidence=evidence, verdict_stands=True)
 
     monkeypatch.setattr(shadowing, "grounds_of", covered)
     made.refresh_from_db()
@@ -144,6 +145,22 @@ def test_what_finds_no_room_is_dropped_and_counted(search, follow, gallery, shad
 
     shadow.refresh_from_db()
     assert (shadow.queries, shadow.compared, shadow.dropped) == (5, 2, 3)
+
+
+def test_while_the_verdict_does_not_stand_nothing_is_compared(
+    search, follow, gallery, shadow, monkeypatch
+):
+    covered = shadowing.grounds_of
+    monkeypatch.setattr(
+        shadowing, "grounds_of", lambda pk: replace(covered(pk), verdict_stands=False)
+    )
+    sampler = follow()
+
+    search.ask(gallery, input=EAST)
+    settle(sampler)
+
+    shadow.refresh_from_db()
+    assert (shadow.queries, shadow.compared, shadow.not_comparable) == (1, 0, 1)
 
 
 def test_vectors_and_items_without_inputs_are_not_comparable(search, follow, gallery, shadow):
