@@ -23,6 +23,7 @@ from registry.galleries.selectors import (
     batch_numbered,
     galleries,
     gallery_named,
+    gallery_to_search,
     segments_by_id,
     segments_of,
     stored_vectors,
@@ -434,7 +435,7 @@ def search_gallery(request: Request, gallery: str) -> Response:
     """
     if not isinstance(request.data, dict):
         raise InvalidInputError("a search is a JSON object")
-    return Response(search(gallery_named(gallery), request.data))
+    return Response(search(gallery_to_search(gallery), request.data))
 
 
 @operation(scope=Scope.READ, answers=VerifiedOut, refuses=["unknown_gallery", "gallery_attached"])

@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 
 from workers.serving import views
+from workers.serving.database import on_a_live_connection
 from workers.serving.errors import SearchError
 from workers.serving.preview import Preview
 from workers.serving.queries import json_of
@@ -46,7 +47,7 @@ def _answered(request: HttpRequest, answer: Callable[[Any], dict[str, Any]]) -> 
         if not turns.acquire(timeout=PATIENCE_S):
             raise SearchError("busy", f"{PREVIEWS_AT_ONCE} previews are running; try again")
         try:
-            return JsonResponse(answer(asked))
+            return JsonResponse(on_a_live_connection(lambda: answer(asked)))
         finally:
             turns.release()
     except REFUSED as exc:

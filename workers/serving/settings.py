@@ -6,10 +6,20 @@ It listens on loopback and takes one shared secret; hosts, cookies and forms mea
 from logging import LogRecord
 
 from registry.settings import *  # noqa: F403
+from registry.settings import DATABASES as REGISTRY_DATABASES
 from registry.settings import LOGGING as REGISTRY_LOGGING
 
 ROOT_URLCONF = "workers.serving.urls"
 MIDDLEWARE: list[str] = []
+
+KEPT_S = 60
+"""How long a connection to the database is used, SQLite's too: opening one and setting it up costs
+more than a search."""
+
+DATABASES = REGISTRY_DATABASES | {
+    "default": REGISTRY_DATABASES["default"]
+    | {"CONN_MAX_AGE": KEPT_S, "CONN_HEALTH_CHECKS": False}  # database.py asks again instead
+}
 
 
 def is_no_refusal(record: LogRecord) -> bool:

@@ -13,6 +13,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from workers.serving.database import on_a_live_connection
 from workers.serving.encoders import Encoders
 from workers.serving.errors import SearchError
 from workers.serving.metrics import CONTENT_TYPE, Counts, exposition
@@ -87,7 +88,7 @@ def _answer(request: HttpRequest, name: str) -> tuple[Query, dict[str, Any]]:
         raise SearchError("method_not_allowed", "send a query with POST")
     query = parse(request.body)
     with _turn(), counts.one_running():
-        return query, running.answer(name, query)
+        return query, on_a_live_connection(lambda: running.answer(name, query))
 
 
 def _known(name: str) -> str:

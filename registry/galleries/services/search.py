@@ -1,10 +1,10 @@
 """Ask the search process, which alone holds vectors in memory; used by the API and the pages."""
 
+import http.client
 import json
 from functools import cache
 from typing import Any
 
-import httpx
 from django.conf import settings
 
 from registry.core.errors import (
@@ -15,6 +15,7 @@ from registry.core.errors import (
     UnknownObjectError,
     UploadTooLargeError,
 )
+from registry.galleries.kept_connections import KeptConnections
 from registry.galleries.models import Gallery
 from registry.galleries.services.holding import require_vectors_here
 
@@ -53,33 +54,27 @@ def preview_samples(gallery: Gallery, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ask(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    headers = {
+        "Authorization": f"Bearer {settings.SEARCH_SECRET}",
+        "Content-Type": "application/json",
+    }
     try:
-        response = _client().post(
-            f"{settings.SEARCH_URL}/{path}",
-            content=json.dumps(body),
-            headers={
-                "Authorization": f"Bearer {settings.SEARCH_SECRET}",
-                "Content-Type": "application/json",
-            },
-            timeout=settings.SEARCH_TIMEOUT_S,
+        reply = _connections(settings.SEARCH_URL).post(
+            path, json.dumps(body).encode(), headers, timeout_s=settings.SEARCH_TIMEOUT_S
         )
-        answer = response.json()
-    except (httpx.HTTPError, ValueError) as exc:
+        answer = json.loads(reply.body)
+    except (OSError, http.client.HTTPException, ValueError) as exc:
         raise _unavailable(type(exc).__name__) from exc
     if not isinstance(answer, dict):
         raise _unavailable("it answered with no object")
-    if response.status_code != 200:
-        raise _refusal(response.status_code, answer)
+    if reply.status != 200:
+        raise _refusal(reply.status, answer)
     return answer
 
 
 @cache
-def _client() -> httpx.Client:
-    """Return the client of this process: making one costs more than a search.
-
-    A connection is used once, so that none is stale after the search process has restarted.
-    """
-    return httpx.Client(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+def _connections(address: str) -> KeptConnections:
+    return KeptConnections(address)
 
 
 def _refusal(status: int, answer: dict[str, Any]) -> RegistryError:

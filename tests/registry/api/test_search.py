@@ -109,6 +109,6 @@ def test_a_search_is_an_object(api, gallery, process, body):
 
 def test_the_secret_goes_through_no_proxy(api, gallery, process, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    searching._client.cache_clear()
+    searching._connections.cache_clear()
 
     assert api.post("galleries/faces/search", item_id="item-0").status_code == 200
