@@ -9,8 +9,8 @@ from rest_framework.response import Response
 
 from compat.policy import Task
 from registry.accounts.models import Scope
-from registry.api.aliases import GateOut, PolicyChoiceIn
 from registry.api.endpoint import checked, operation
+from registry.api.gates import GateOut, PolicyChoiceIn
 from registry.api.pagination import page
 from registry.api.policies import EffectivePolicyOut
 from registry.catalog.selectors import alias_named, model_named
