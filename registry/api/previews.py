@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from registry.accounts.models import Scope
 from registry.api.endpoint import operation
-from registry.api.galleries import HitOut, SkippedOut
+from registry.api.search import HitOut, SkippedOut
 from registry.core.errors import InvalidInputError
 from registry.galleries.selectors import gallery_named
 from registry.galleries.services.search import preview, preview_samples
