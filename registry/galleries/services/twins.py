@@ -53,11 +53,14 @@ class TwinJob:
 def begin_probation(gallery: Gallery, former: ModelVersion) -> None:
     """Have ``former`` embed what is inserted from now on, for the gallery's hours of probation.
 
-    The caller holds the gallery locked. Recorded outputs embed nothing, so such a version is none.
+    The caller holds the gallery locked. Recorded outputs embed nothing: with such a version, or
+    without hours, there is none, and the one before ends.
     """
     hours = gallery.probation_hours
     if hours and not gallery.is_attached and not former.is_recorded:
         _write_probation(gallery, former, timezone.now() + timedelta(hours=hours))
+    else:
+        end_probation(gallery)
 
 
 def end_probation(gallery: Gallery) -> None:

@@ -72,6 +72,15 @@ def test_without_a_probation_there_is_one_encoder_only(gallery, ended):
     assert written(gallery, "new") is None
 
 
+def test_no_probation_of_an_earlier_version_goes_on_after_one_that_cannot_embed(gallery):
+    build.move_on(gallery)
+
+    twins.begin_probation(gallery, make.a_version(gallery.alias.model, recorded=True))
+
+    assert (gallery.probation_encoder, gallery.probation_until) == (None, None)
+    assert written(gallery, "new") is None
+
+
 def test_removed_items_are_no_twins(gallery):
     make_twin(written(gallery, "new-1", "new-2"))
 
