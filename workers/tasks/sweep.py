@@ -44,9 +44,9 @@ def sweep() -> None:
         expire_untouched()
         sweep_schedules()
     discard_past_probation()  # locks galleries first, so it comes after what locks their segments
-    with transaction.atomic():  # locks galleries, so it holds nothing that comes after them
+    with transaction.atomic():
+        sweep_checks_of_canaries()  # locks galleries, then what is checked by
         sweep_canaries()
-        sweep_checks_of_canaries()
     send_drift_signals()
     advance_all()
     prepare_rewritings()

@@ -161,12 +161,16 @@ def release(*, job: CheckJob) -> bool:
 
 
 def sweep() -> int:
-    """Ask for checks that are due, and again for those that nobody holds; return how many."""
-    leases.give_up_lost(CanaryCheck, **_errored())
+    """Ask for checks that are due, and again for those that nobody holds; return how many.
+
+    Galleries are locked before checks, as where findings are recorded: what is given up here is due
+    the next time.
+    """
     every = timedelta(seconds=settings.CANARY_CHECK_EVERY_S)
     if every:
         for pk, cause in galleries_due(now=timezone.now(), every=every):
             ask_for_check(Gallery(pk=pk), cause)
+    leases.give_up_lost(CanaryCheck, **_errored())
     waiting = leases.waiting(CanaryCheck.objects.all())
     for pk in waiting:
         send_on_commit(TaskName.CHECK_CANARIES, pk)
