@@ -14,10 +14,11 @@ from registry.api.idempotency import once
 from registry.api.policies import EffectivePolicyOut, PolicyRevisionOut
 from registry.catalog.selectors import alias_named
 from registry.evaluation.selectors import revision_referred
+from registry.upgrades.effective_policies import EffectivePolicy, effective_policy
 from registry.upgrades.models import AliasGate
 from registry.upgrades.selectors import gate_of, pin_of, policy_referred
 from registry.upgrades.services.gates import pin_set, unpin_set
-from registry.upgrades.services.policies import EffectivePolicy, effective_policy, set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 
 
 class PinOut(serializers.Serializer):

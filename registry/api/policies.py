@@ -17,17 +17,14 @@ from registry.api.idempotency import once
 from registry.api.pagination import page
 from registry.catalog.selectors import alias_named, model_named
 from registry.core.errors import InvalidInputError
+from registry.upgrades.effective_policies import EffectivePolicy, policy_if_set
 from registry.upgrades.effective_rules import Effect, effective_rules
 from registry.upgrades.models import Policy, PolicyChoice
 from registry.upgrades.policy_problems import require_policy, schema
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.policy_text import read_written
 from registry.upgrades.selectors import policy_revision
-from registry.upgrades.services.policies import (
-    EffectivePolicy,
-    Place,
-    add_policy_revision,
-    policy_if_set,
-)
+from registry.upgrades.services.policies import add_policy_revision
 
 
 class WrittenIn(serializers.Serializer):

@@ -15,14 +15,11 @@ from registry.api.pagination import page
 from registry.api.policies import EffectivePolicyOut
 from registry.catalog.selectors import alias_named, model_named
 from registry.core.errors import InvalidInputError
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import PolicyChoice
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.selectors import gate_of, policy_choices, policy_referred
-from registry.upgrades.services.policies import (
-    Place,
-    choose_policy,
-    effective_policy,
-    inherit_policy,
-)
+from registry.upgrades.services.policy_scopes import choose_policy, inherit_policy
 
 SETTING = [
     "unknown_policy",

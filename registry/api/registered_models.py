@@ -19,7 +19,7 @@ from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import model_named, models_found
 from registry.catalog.services.register_model import register_model
 from registry.upgrades.owed import owed_by
-from registry.upgrades.services.policies import set_group
+from registry.upgrades.services.policy_scopes import set_group
 
 
 class ModelIn(serializers.Serializer):

@@ -7,8 +7,8 @@ from typing import Any
 
 from compat.policy import Rule
 from compat.policy_documents import RULE_LISTS
+from registry.upgrades.effective_policies import EffectivePolicy
 from registry.upgrades.models import PolicyChoice
-from registry.upgrades.services.policies import EffectivePolicy
 
 
 class Effect(StrEnum):

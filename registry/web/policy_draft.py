@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from compat.policy_documents import parts_of
 from registry.core.errors import InvalidInputError
+from registry.upgrades.effective_policies import EffectivePolicy, policy_if_set
 from registry.upgrades.policy_problems import InvalidPolicyError, Problem, require_policy
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.policy_text import read_written
-from registry.upgrades.services.policies import EffectivePolicy, Place, policy_if_set
 from registry.web.policy_rows import (
     AskedPart,
     AskedRule,

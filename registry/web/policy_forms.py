@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from registry.catalog.models import RegisteredModel
-from registry.upgrades.services.policies import Place
+from registry.upgrades.policy_scopes import Place
 from registry.web.policy_places import offered_places, place_named
 
 NOWHERE = ("", "nowhere: read it by itself")

@@ -6,7 +6,7 @@ from compat.policy import Task
 from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import alias_named, model_named
 from registry.upgrades.models import PolicyChoice
-from registry.upgrades.services.policies import Place
+from registry.upgrades.policy_scopes import Place
 
 Options = list[tuple[str, list[tuple[str, str]]]]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from compat.policy import Across, Basis, Correction, Coverage, Level, Promise, Rule
+from registry.upgrades.effective_policies import EffectivePolicy
 from registry.upgrades.effective_rules import Effect, effective_parts, effective_rules
 from registry.upgrades.models import PolicyChoice
-from registry.upgrades.services.policies import EffectivePolicy
 from registry.web import figures
 
 PROMISES: Mapping[Promise, str] = {

@@ -3,8 +3,10 @@
 from compat.policy import Task
 from compat.verdict import Outcome
 from registry.upgrades.models import Upgrade
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.services.advance import advance
-from registry.upgrades.services.policies import Place, add_policy_revision, choose_policy
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import choose_policy
 from tests.builders import registry as build
 
 

@@ -24,8 +24,8 @@ from registry.evaluation.selectors import planted_from
 from registry.evaluation.services.comparisons import is_settled
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.selectors import producers_held
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import AliasGate, Check
-from registry.upgrades.services.policies import effective_policy
 from registry.upgrades.services.situation import promoted, standing_versions
 
 

@@ -17,8 +17,8 @@ from registry.evaluation.selectors import measurements_of, outputs_held, planted
 from registry.evaluation.services.comparisons import is_settled, request_comparison
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.selectors import producers_held
+from registry.upgrades.effective_policies import EffectivePolicy, effective_policy
 from registry.upgrades.models import AliasGate, Upgrade
-from registry.upgrades.services.policies import EffectivePolicy, effective_policy
 
 
 @dataclass(frozen=True)

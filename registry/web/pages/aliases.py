@@ -13,11 +13,12 @@ from registry.catalog.selectors import alias_named, version_numbered
 from registry.core.errors import RegistryError
 from registry.galleries.canaries import standing_alarms
 from registry.galleries.models import Gallery
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import EvaluationPin
 from registry.upgrades.owed import waivers_owed
 from registry.upgrades.selectors import gate_of
 from registry.upgrades.services.gates import pin_set, set_approvals, unpin_set
-from registry.upgrades.services.policies import effective_policy, set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, roll_back
 from registry.web.attempt import attempt

@@ -14,10 +14,10 @@ from registry.catalog.models import ModelVersion
 from registry.catalog.services.store_artifact import Upload, store_artifact
 from registry.core.leases import WorkState
 from registry.evaluation.models import Outputs
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import AliasGate, Check
 from registry.upgrades.selectors import check_numbered, checks
 from registry.upgrades.services.checks import request_check
-from registry.upgrades.services.policies import effective_policy
 from registry.web.attempt import attempt
 from registry.web.flip_choice import choose_flips
 from registry.web.forms import CheckForm, judging_pins

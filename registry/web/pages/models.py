@@ -12,9 +12,10 @@ from registry.catalog.models import RegisteredModel
 from registry.catalog.selectors import lineage_of, model_named, models_found
 from registry.catalog.services.register_model import register_model
 from registry.galleries.models import Gallery
+from registry.upgrades.effective_policies import effective_policies
 from registry.upgrades.owed import owed_by
 from registry.upgrades.selectors import policy_choices, versions_with_upgrades
-from registry.upgrades.services.policies import effective_policies, set_group
+from registry.upgrades.services.policy_scopes import set_group
 from registry.web.attempt import attempt
 from registry.web.drawings.lineage import Edge, Node, draw_lineage
 from registry.web.forms import ModelForm

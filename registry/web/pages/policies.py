@@ -11,18 +11,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from compat.policy import Level, Task
 from compat.policy_documents import parts_of
 from registry.upgrades.models import Policy, PolicyChoice
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.policy_text import write_policy_text
 from registry.upgrades.selectors import (
     newest_policy_revision,
     policy_choices,
     policy_revision,
 )
-from registry.upgrades.services.policies import (
-    Place,
-    add_policy_revision,
-    choose_policy,
-    inherit_policy,
-)
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import choose_policy, inherit_policy
 from registry.web.attempt import attempt
 from registry.web.policy_diff import changed_lines
 from registry.web.policy_draft import look_at

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from registry.catalog.selectors import alias_named
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import PolicyChoice, PolicyRevision
-from registry.upgrades.services.policies import effective_policy
 from tests.builders import registry as make
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]

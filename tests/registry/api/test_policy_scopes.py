@@ -4,8 +4,8 @@ import pytest
 
 from registry.audit.models import LedgerEntry
 from registry.catalog.models import RegisteredModel
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import PolicyChoice
-from registry.upgrades.services.policies import effective_policy
 from tests.builders import registry as make
 from tests.registry.api.conftest import refusal
 

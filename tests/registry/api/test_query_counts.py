@@ -10,7 +10,7 @@ from registry.catalog.services.register_version import Parent
 from registry.evaluation.services.outputs import request_outputs
 from registry.galleries.models import Gallery
 from registry.galleries.services.acknowledge import acknowledge
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.signals import receive
 from tests.builders import canaries
 from tests.builders import registry as make

@@ -17,8 +17,10 @@ from registry.galleries.services.insert import insert_vectors, submit_inputs
 from registry.galleries.services.remove import remove_items
 from registry.galleries.services.search import search
 from registry.galleries.services.start_backfill import start_backfill
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.services.advance import advance, is_stale
-from registry.upgrades.services.policies import Place, add_policy_revision, choose_policy
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import choose_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.roll_back import plan_rollback
 from registry.upgrades.services.situation import situation_of

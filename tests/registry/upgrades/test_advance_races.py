@@ -8,7 +8,7 @@ from django.db import connections
 from registry.audit.selectors import verified_head
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import advance
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.states import State
 from tests.builders import registry as build
 from tests.soak import rounds

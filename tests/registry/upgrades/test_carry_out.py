@@ -11,7 +11,7 @@ from registry.core.dispatch import TaskName
 from registry.notify.models import OutboxEvent
 from registry.upgrades.models import ScheduledPromotion
 from registry.upgrades.services.carry_out import carry_out, sweep, waits_for
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.schedule import ShadowCondition, cancel
 from registry.upgrades.services.withdraw import withdraw

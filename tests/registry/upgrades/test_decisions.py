@@ -7,7 +7,7 @@ from registry.audit.models import LedgerEntry
 from registry.core.errors import ConflictError, NotPermittedError, RegistryError
 from registry.upgrades.services.decide import approve, reject
 from registry.upgrades.services.gates import set_approvals
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.propose import propose
 from registry.upgrades.states import State

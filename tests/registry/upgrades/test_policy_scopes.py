@@ -6,18 +6,12 @@ from compat.policy import Level, Task
 from compat.policy_defaults import DEFAULTS
 from registry.audit.models import LedgerEntry
 from registry.core.errors import ConflictError, InvalidInputError, RegistryError
+from registry.upgrades.effective_policies import effective_policies, effective_policy, policy_if_set
 from registry.upgrades.models import PolicyChoice, Upgrade
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.services.gates import ensure_alias
-from registry.upgrades.services.policies import (
-    Place,
-    add_policy_revision,
-    choose_policy,
-    effective_policies,
-    effective_policy,
-    inherit_policy,
-    policy_if_set,
-    set_group,
-)
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import choose_policy, inherit_policy, set_group
 from registry.upgrades.services.promote import promote
 from registry.upgrades.states import State
 from tests.builders import registry as build

@@ -19,7 +19,7 @@ from registry.core.errors import (
 from registry.galleries.models import Cutover
 from registry.notify.models import OutboxEvent
 from registry.upgrades.models import Upgrade
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.withdraw import withdraw

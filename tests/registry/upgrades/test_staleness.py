@@ -7,7 +7,7 @@ from registry.galleries.services.remove import remove_items
 from registry.upgrades.selectors import fresh_upgrade
 from registry.upgrades.services.advance import advance, advance_all, is_stale
 from registry.upgrades.services.gates import pin_set, unpin_set
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.roll_back import roll_back
 from registry.upgrades.services.situation import situation_of

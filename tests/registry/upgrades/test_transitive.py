@@ -9,9 +9,11 @@ from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison
 from registry.evaluation.services import comparisons
 from registry.upgrades.models import Upgrade
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.services.advance import advance, is_stale
 from registry.upgrades.services.gates import ensure_alias
-from registry.upgrades.services.policies import Place, add_policy_revision, choose_policy
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import choose_policy
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.situation import situation_of

@@ -1,8 +1,8 @@
 """The page of an alias: what guards it is changed here, and every change is in the ledger."""
 
 from registry.audit.models import LedgerEntry
+from registry.upgrades.effective_policies import effective_policy
 from registry.upgrades.models import AliasGate
-from registry.upgrades.services.policies import effective_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import text_of
 

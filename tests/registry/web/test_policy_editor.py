@@ -9,8 +9,9 @@ from playwright.sync_api import Page, expect
 
 from compat.policy import Task
 from registry.upgrades.models import PolicyRevision
+from registry.upgrades.policy_problems import require_policy
 from registry.upgrades.policy_text import read_policy_text
-from registry.upgrades.services.policies import add_policy_revision, require_policy
+from registry.upgrades.services.policies import add_policy_revision
 from registry.web.policy_starts import STARTS
 from tests.builders import registry as make
 from tests.registry.web.conftest import HTMX, text_of

@@ -5,14 +5,10 @@ import re
 from registry.audit.models import LedgerEntry
 from registry.catalog.models import RegisteredModel
 from registry.upgrades.models import PolicyChoice
+from registry.upgrades.policy_scopes import Place
 from registry.upgrades.services.gates import ensure_alias
-from registry.upgrades.services.policies import (
-    Place,
-    add_policy_revision,
-    choose_policy,
-    set_group,
-    set_policy,
-)
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import choose_policy, set_group, set_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import text_of
 

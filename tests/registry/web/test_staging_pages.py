@@ -10,7 +10,7 @@ from registry.audit.models import LedgerEntry
 from registry.upgrades.models import Safeguard, ScheduledPromotion
 from registry.upgrades.services.carry_out import carry_out
 from registry.upgrades.services.gates import set_approvals
-from registry.upgrades.services.policies import set_policy
+from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.signals import receive
 from tests.builders import registry as make
 from tests.builders.new_lines import a_new_line

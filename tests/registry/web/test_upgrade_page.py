@@ -10,7 +10,8 @@ from compat.policy_defaults import DEFAULTS
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
 from registry.evaluation.models import Comparison
-from registry.upgrades.services.policies import add_policy_revision, set_policy
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import set_policy
 from tests.builders import registry as make
 from tests.registry.web.conftest import outcomes_of, text_of
 

@@ -8,7 +8,8 @@ from registry.core.errors import RegistryError
 from registry.evaluation.models import Comparison, Outputs
 from registry.upgrades.models import Check, Upgrade
 from registry.upgrades.services.checks import request_check
-from registry.upgrades.services.policies import add_policy_revision, set_policy
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import set_policy
 from tests.builders import toy
 from tests.builders.lines import Line, an_artifact
 

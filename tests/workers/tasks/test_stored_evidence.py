@@ -4,7 +4,8 @@ import pytest
 
 from registry.core.data import artifact_store
 from registry.evaluation.models import Comparison, Outputs
-from registry.upgrades.services.policies import add_policy_revision, set_policy
+from registry.upgrades.services.policies import add_policy_revision
+from registry.upgrades.services.policy_scopes import set_policy
 from tests.builders import toy
 from tests.builders.lines import Line
 from tests.builders.registry import a_policy_document
