@@ -128,6 +128,8 @@ class Shadowing:
                 found[name] = (*found.get(name, ()), one)
             self._preview.keep([upgrade.candidate_id])
         self._running = found
+        at_work = {one.upgrade_id for several in found.values() for one in several}
+        self._grounds = {pk: held for pk, held in self._grounds.items() if pk in at_work}
 
     def work(self, *, wait_s: float = 0.0) -> bool:
         """Put one sampled query to its candidate; return whether there was one."""

@@ -163,6 +163,20 @@ def test_while_the_verdict_does_not_stand_nothing_is_compared(
     assert (shadow.queries, shadow.compared, shadow.not_comparable) == (1, 0, 1)
 
 
+def test_what_an_upgrade_offers_is_kept_no_longer_than_its_shadow_runs(
+    search, follow, gallery, upgrade
+):
+    sampler = follow()
+    search.ask(gallery, input=EAST)
+    settle(sampler)
+    assert list(sampler._grounds) == [upgrade.pk]
+
+    Shadow.objects.update(state="over")
+    sampler.look()
+
+    assert sampler._grounds == {}
+
+
 def test_vectors_and_items_without_inputs_are_not_comparable(search, follow, gallery, shadow):
     sampler = follow()
 
