@@ -1,4 +1,4 @@
-"""What people type about galleries: a new one, an index of another team, canaries, drift."""
+"""Forms of galleries: a new one, an index of another team, canaries, drift, items, search."""
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from registry.galleries.canaries import MOST_CANARIES
 from registry.galleries.engines import configured_engines
 from registry.galleries.models import Gallery
 from registry.galleries.services.attach import LONGEST_LOCATION, MOST_ITEMS
+from registry.web.json_fields import read_json
 from registry.web.number_fields import WholeNumberField
 
 HELD_ROWS = 4
@@ -163,3 +164,34 @@ class AcknowledgementForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="The ledger keeps it with your name. Promotions may then cut the gallery over.",
     )
+
+
+class ItemsForm(forms.Form):
+    """Items to put into a gallery."""
+
+    file = forms.FileField(label="NPZ or Parquet file", help_text="Columns id and input or image.")
+
+
+class SearchForm(forms.Form):
+    """What is looked for in a gallery: an item, or one input for the live encoder."""
+
+    item_id = forms.CharField(required=False, max_length=200, label="Item")
+    input = forms.CharField(required=False, label="Input", widget=forms.Textarea)
+    k = forms.IntegerField(min_value=1, max_value=100, initial=10, label="Hits")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if bool(cleaned.get("item_id")) == bool(cleaned.get("input")):
+            raise forms.ValidationError("Name an item, or give an input; one of the two.")
+        return cleaned
+
+    def clean_input(self) -> Any:
+        text = self.cleaned_data["input"].strip()
+        if not text:
+            return None
+        return read_json(text)
+
+    def body(self) -> dict[str, Any]:
+        """Return what the search process is asked."""
+        given = {key: self.cleaned_data[key] for key in ("item_id", "input")}
+        return {"k": self.cleaned_data["k"]} | {k: v for k, v in given.items() if v}

@@ -13,9 +13,9 @@ from registry.upgrades.rewritings import preparations_of, rewritable_items
 from registry.upgrades.selectors import fresh_upgrade
 from registry.upgrades.services.adapters import request_adapter
 from registry.web.attempt import attempt
-from registry.web.forms import AdapterForm
 from registry.web.rendering import page_or_fragment, see_other
 from registry.web.repair_rows import repair_rows
+from registry.web.upgrade_forms import AdapterForm
 
 
 @login_required

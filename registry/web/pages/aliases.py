@@ -21,8 +21,8 @@ from registry.upgrades.services.gates import pin_set, set_approvals, unpin_set
 from registry.upgrades.services.policy_scopes import set_policy
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.roll_back import RollbackPlan, plan_rollback, roll_back
+from registry.web.alias_forms import ApprovalsForm, PinForm, PolicyChoiceForm, RollBackForm
 from registry.web.attempt import attempt
-from registry.web.forms import ApprovalsForm, PinForm, PolicyChoiceForm, RollBackForm
 from registry.web.plan_rows import plan_rows
 from registry.web.policy_rows import effective_part_rows, effective_rows
 from registry.web.rendering import page_of, posted, see_other

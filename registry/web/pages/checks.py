@@ -19,8 +19,8 @@ from registry.upgrades.models import AliasGate, Check
 from registry.upgrades.selectors import check_numbered, checks
 from registry.upgrades.services.checks import request_check
 from registry.web.attempt import attempt
+from registry.web.evaluation_forms import CheckForm, judging_pins
 from registry.web.flip_choice import choose_flips
-from registry.web.forms import CheckForm, judging_pins
 from registry.web.manifest_templates import recorded_example
 from registry.web.remedies import remedy
 from registry.web.rendering import form_page, page_of, page_or_fragment, posted, see_other

@@ -12,9 +12,9 @@ from registry.upgrades.services.decide import approve, reject
 from registry.upgrades.services.evaluate_again import evaluate_again
 from registry.upgrades.services.waivers import grant_waiver, request_waiver
 from registry.web.attempt import attempt
-from registry.web.forms import DecisionForm, WaiverForm
 from registry.web.rendering import see_other
 from registry.web.rule_rows import blocking_rules
+from registry.web.upgrade_forms import DecisionForm, WaiverForm
 
 
 @login_required

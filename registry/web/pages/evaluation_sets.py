@@ -12,7 +12,7 @@ from registry.evaluation.selectors import revision_numbered, set_named
 from registry.evaluation.services.add_revision import add_revision
 from registry.upgrades.models import EvaluationPin
 from registry.web.attempt import attempt
-from registry.web.forms import EvaluationSetForm
+from registry.web.evaluation_forms import EvaluationSetForm
 from registry.web.rendering import form_page, page_of, page_or_fragment, see_other
 
 SHOWN_CLASSES = 200

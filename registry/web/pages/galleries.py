@@ -21,8 +21,7 @@ from registry.galleries.services.twins import LONGEST_PROBATION_HOURS, set_proba
 from registry.web.attempt import attempt
 from registry.web.backfill_forms import ProbationForm
 from registry.web.canary_rows import canary_card
-from registry.web.forms import ItemsForm, SearchForm
-from registry.web.gallery_forms import DeclaredForm, GalleryForm, HeldFormSet
+from registry.web.gallery_forms import DeclaredForm, GalleryForm, HeldFormSet, ItemsForm, SearchForm
 from registry.web.rendering import form_page, page_of, page_or_fragment, posted, see_other
 
 VERSIONS_OFFERED = 100

@@ -18,9 +18,9 @@ from registry.upgrades.selectors import policy_choices, versions_with_upgrades
 from registry.upgrades.services.policy_scopes import set_group
 from registry.web.attempt import attempt
 from registry.web.drawings.lineage import Edge, Node, draw_lineage
-from registry.web.forms import ModelForm
 from registry.web.policy_forms import GroupForm, groups_of
 from registry.web.rendering import page_of, posted, see_other
+from registry.web.version_forms import ModelForm
 
 VERSIONS_A_PAGE = 25
 DRAWN_VERSIONS = 24

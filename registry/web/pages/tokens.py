@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from registry.accounts.models import Token
 from registry.accounts.services.tokens import issue_token, revoke_token
 from registry.web.attempt import attempt
-from registry.web.forms import TokenForm
 from registry.web.rendering import page_of, posted, see_other
+from registry.web.token_forms import TokenForm
 
 
 @login_required

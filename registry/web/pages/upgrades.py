@@ -23,7 +23,7 @@ from registry.upgrades.services.waivers import outcome_now, standing_waivers
 from registry.upgrades.services.withdraw import withdraw
 from registry.upgrades.states import OPEN, State
 from registry.web.attempt import attempt
-from registry.web.forms import DecisionForm, ReasonForm, SupersedeForm, WaiverForm
+from registry.web.forms import ReasonForm
 from registry.web.pages.adapters import repair_of, rewriting_of
 from registry.web.pages.previews import shadow_of, try_of
 from registry.web.pages.rivals import rivals_of
@@ -34,6 +34,7 @@ from registry.web.set_reports import SetReport, report_on
 from registry.web.staging_forms import LaterForm
 from registry.web.staging_rows import schedule_of
 from registry.web.standings import is_open
+from registry.web.upgrade_forms import DecisionForm, SupersedeForm, WaiverForm
 
 SHOWN_FLIPS = 24
 SHOWN_SLICES = 20

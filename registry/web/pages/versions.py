@@ -19,9 +19,9 @@ from registry.upgrades.selectors import upgrades
 from registry.upgrades.services.gates import DEFAULT_ALIAS
 from registry.upgrades.services.propose import register_and_propose
 from registry.web.attempt import attempt
-from registry.web.forms import CandidateForm, ParentFormSet, RecordingForm
 from registry.web.manifest_templates import recorded_example, starting_manifest
 from registry.web.rendering import form_page, page_of, page_or_fragment, see_other
+from registry.web.version_forms import CandidateForm, ParentFormSet, RecordingForm
 
 
 @login_required

@@ -21,8 +21,8 @@ from registry.notify.services.rotate_secret import rotate_secret
 from registry.notify.services.subscribe import subscribe
 from registry.notify.services.switch import activate, deactivate
 from registry.web.attempt import attempt
-from registry.web.forms import RotationForm, WebhookForm
 from registry.web.rendering import page_of, page_or_fragment, posted, see_other
+from registry.web.webhook_forms import RotationForm, WebhookForm
 
 
 @login_required
