@@ -62,6 +62,16 @@ def rewritable_items(upgrade: Upgrade) -> int:
     return held.aggregate(total=Sum("live_items"))["total"] or 0
 
 
+def items_out_of_reach(upgrade: Upgrade) -> int:
+    """Return how many items lie in attached galleries, where nothing can be rewritten."""
+    held = Segment.objects.filter(
+        gallery__alias=upgrade.alias_id,
+        gallery__kind=Gallery.Kind.ATTACHED,
+        producer=upgrade.alias.version_id,
+    )
+    return held.aggregate(total=Sum("live_items"))["total"] or 0
+
+
 def _preparation(gallery: Gallery, fit: AdapterFit) -> Preparation:
     held = [s for s in held_segments(gallery, fit.made) if s.rewritten_by is not None]
     failed = Twin.objects.filter(

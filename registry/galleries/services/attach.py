@@ -51,7 +51,7 @@ def require_sane(attachment: Attachment, model_id: int) -> None:
         if version.state != ModelVersion.State.READY:
             raise ConflictError(f"{version} is {version.state}", code="version_not_ready")
         if items < 1:
-            raise InvalidInputError(f"{items} items of {version}: at least one, or name it not")
+            raise InvalidInputError(f"{items:,} items of {version}: at least one, or name it not")
     versions = [version.pk for version, _ in attachment.held]
     if len(set(versions)) != len(versions):
         raise InvalidInputError("a version is named twice", code="duplicate_producer")
@@ -135,4 +135,4 @@ def _require_declarable(gallery: Gallery, segment: Segment, items: int) -> None:
 
 def _require_total(items: int) -> None:
     if items > MOST_ITEMS:
-        raise InvalidInputError(f"{items} items: a gallery declares at most {MOST_ITEMS}")
+        raise InvalidInputError(f"{items:,} items: a gallery declares at most {MOST_ITEMS:,}")

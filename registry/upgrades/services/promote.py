@@ -180,7 +180,7 @@ def _cut_over(
     if not plan.covers_everything:
         why = "holds vectors that the evidence does not cover"
         if plan.unwritten_items:
-            why = f"holds {plan.unwritten_items} items that are not rewritten yet"
+            why = f"holds {plan.unwritten_items:,} items that are not rewritten yet"
         raise GateNotPassedError(f"gallery {gallery} {why}", code="gallery_not_covered")
     return cut_over(
         gallery=gallery, encoder=encoder, evidence=evidence, alias_epoch=alias_epoch, dual=dual

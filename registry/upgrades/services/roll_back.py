@@ -97,7 +97,7 @@ def _roll_back(
     plan = plan_rollback(alias=alias, target=target, dual_query=dual_query)
     if plan.unsearchable_items != confirmed:
         raise GateNotPassedError(
-            f"{plan.unsearchable_items} items would become unsearchable; "
+            f"{plan.unsearchable_items:,} items would become unsearchable; "
             f"confirm exactly that number (confirmed: {confirmed})",
             code="unsearchable_items",
         )

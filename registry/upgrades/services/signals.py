@@ -131,7 +131,7 @@ def _roll_back(said: Signal, alias: Alias, move: AliasMove) -> Promotion:
     allowed = safeguard.at_most_unsearchable
     if plan.unsearchable_items > allowed:
         raise GateNotPassedError(
-            f"{plan.unsearchable_items} items would become unsearchable, and {allowed} may",
+            f"{plan.unsearchable_items:,} items would become unsearchable, and {allowed:,} may",
             code="unsearchable_items",
         )
     return roll_back(

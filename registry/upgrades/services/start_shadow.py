@@ -97,7 +97,7 @@ def _require_range(share: float, ends_at: datetime | None, most_queries: int | N
         raise InvalidInputError("the end lies in the past", code="invalid_end")
     if most_queries is not None and not 1 <= most_queries <= MOST_QUERIES:
         raise InvalidInputError(
-            f"a number of queries lies from 1 to {MOST_QUERIES}", code="invalid_end"
+            f"a number of queries lies from 1 to {MOST_QUERIES:,}", code="invalid_end"
         )
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from registry.upgrades.models import AdapterFit, Upgrade
 from registry.upgrades.repairs import may_be_repaired
-from registry.upgrades.rewritings import preparations_of, rewritable_items
+from registry.upgrades.rewritings import items_out_of_reach, preparations_of, rewritable_items
 from registry.upgrades.selectors import fresh_upgrade
 from registry.upgrades.services.adapters import request_adapter
 from registry.web.attempt import attempt
@@ -39,6 +39,7 @@ def repair_of(upgrade: Upgrade) -> dict[str, Any]:
         "repair_form": AdapterForm(upgrade) if may_be_repaired(upgrade) else None,
         "repair_is_under_way": any(row.is_under_way for row in rows),
         "rewritable_items": rewritable_items(upgrade),
+        "items_out_of_reach": items_out_of_reach(upgrade),
     }
 
 
@@ -61,6 +62,7 @@ def rewriting_of(upgrade: Upgrade) -> dict[str, Any]:
         "preparations": found,
         "is_rewriting": any(one.is_under_way for one in found),
         "is_fully_rewritten": all(not one.waiting for one in found),
+        "is_out_of_reach": any(one.gallery.is_attached and one.waiting for one in found),
     }
 
 
