@@ -4,6 +4,8 @@ import json
 from contextlib import closing
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from registry.core.errors import UnavailableError
 from registry.galleries.services import search as searching
@@ -112,3 +114,15 @@ def test_the_secret_goes_through_no_proxy(api, gallery, process, monkeypatch):
     searching._connections.cache_clear()
 
     assert api.post("galleries/faces/search", item_id="item-0").status_code == 200
+
+
+def test_a_search_costs_the_web_process_the_token_and_one_plain_row(api, gallery, process):
+    api.get("models")  # notes when the token was used
+
+    with CaptureQueriesContext(connection) as queries:
+        api.post("galleries/faces/search", item_id="item-0")
+
+    token, row = [query["sql"] for query in queries]
+    assert "accounts_token" in token
+    assert "galleries_gallery" in row
+    assert "JOIN" not in row
