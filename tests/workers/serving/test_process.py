@@ -1,14 +1,20 @@
 """The real search process: started, asked over HTTP, killed, started again."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 import pytest
 
+from registry.galleries.notices import CHANNEL
 from tests.processes import ROOT, Installation, Process, Processes, wait_until
 
 pytestmark = pytest.mark.process
@@ -77,6 +83,22 @@ class Served:
         )
         return self._answer(request)
 
+    def status(self, gallery: str, **query) -> tuple[int, str]:
+        """Return the status of an answer, and the code of a refusal."""
+        try:
+            self.ask(gallery, **query)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, json.load(refused)["code"]
+        return 200, ""
+
+    def metric(self, sample: str) -> float | None:
+        """Return one value of those that Prometheus is told."""
+        with urllib.request.urlopen(self._url("/metrics"), timeout=30) as response:
+            lines = response.read().decode().splitlines()
+        found = [line.removeprefix(f"{sample} ") for line in lines if line.startswith(f"{sample} ")]
+        return float(found[0]) if found else None
+
     def family(self) -> list[int]:
         """Return the ids of the process and of all that it started, and what they started."""
         parents = {}
@@ -143,3 +165,61 @@ def test_it_serves_through_a_cutover_a_kill_and_a_restart(processes, embedded):
     family = again.family()
     assert again.process.terminate() == 0
     wait_until(lambda: not any(map(is_alive, family)), what="the end of what it started")
+
+
+SESSIONS = """
+SELECT pid, query FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+def test_on_postgresql_it_sheds_load_hears_of_cutovers_and_outlives_lost_sessions(processes, full):
+    gallery, old, new, new_pk, old_pk = in_installation(full, MAKE_GALLERY)
+    served = Served(processes, full)
+    assert served.status(gallery, input=[0.0, 3.0, 0.0, 0.0]) == (200, "")
+
+    with closing(psycopg2.connect(full.environment["DATABASE_URL"])) as other:
+        other.autocommit = True
+        cursor = other.cursor()
+
+        def sessions() -> dict[int, str]:
+            cursor.execute(SESSIONS)
+            return dict(cursor.fetchall())
+
+        kept = set(sessions())
+        for _ in range(3):
+            served.ask(gallery, item_id="north", k=1)
+        assert set(sessions()) == kept, "a search opened a session"
+        assert f'LISTEN "{CHANNEL}"' in sessions().values()
+
+        _, _, encoder = served.family()
+        with ThreadPoolExecutor(9) as clients:
+            os.kill(encoder, signal.SIGSTOP)
+            asked = [
+                clients.submit(served.status, gallery, input=[0.0, 3.0, 0.0, 0.0]) for _ in range(9)
+            ]
+            first, _ = wait(asked, timeout=30, return_when="FIRST_COMPLETED")
+            assert served.get("/health/")["ready"], "whoever asks how it is waits for no turn"
+            assert served.metric("graceful_search_in_progress") == 8
+            os.kill(encoder, signal.SIGCONT)
+        assert [one.result() for one in first] == [(503, "busy")]
+        assert sorted(one.result() for one in asked) == [(200, "")] * 8 + [(503, "busy")]
+        busy = f'graceful_search_requests_total{{gallery="{gallery}",outcome="busy"}}'
+        assert served.metric(busy) == 1
+
+        in_installation(full, CUT_OVER, gallery, new_pk, old_pk)
+        epoch = f'graceful_search_gallery_epoch{{gallery="{gallery}"}}'
+        wait_until(lambda: served.metric(epoch) == 2, what="the look at the cutover")
+
+        lost = sessions()
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        statuses = [served.status(gallery, item_id="north", k=1) for _ in range(3)]
+        assert statuses == [(200, "")] * 3
+        wait_until(
+            lambda: f'LISTEN "{CHANNEL}"' in sessions().values(), what="a new session to listen in"
+        )
+        assert not set(sessions()) & set(lost)
+    assert served.process.terminate() == 0
