@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from registry.catalog.models import Alias, AliasMove
@@ -109,8 +109,7 @@ def guarded(alias: Alias, safeguards: Iterable[Safeguard]) -> list[Guarded]:
     if not safeguards:
         return []
     move = promotion_at(alias.pk, alias.epoch)
-    acted = Signal.objects.filter(safeguard__in=safeguards).exclude(reaction=Reaction.NONE)
-    last = {one.safeguard_id: one for one in acted.select_related("move").order_by("pk")}
+    last = {one.safeguard_id: one for one in signals_with_a_reaction(alias, safeguards)}
     if move is None:
         return [Guarded(one, None, None, None, False, last.get(one.pk)) for one in safeguards]
     ways = WaysBack(alias, move)
@@ -118,6 +117,16 @@ def guarded(alias: Alias, safeguards: Iterable[Safeguard]) -> list[Guarded]:
         Guarded(one, move, armed_until(one, move), *ways.by(one), last.get(one.pk))
         for one in safeguards
     ]
+
+
+def signals_with_a_reaction(alias: Alias, safeguards: Iterable[Safeguard]) -> QuerySet[Signal]:
+    """Return what signals led to, oldest first, without reading those that led to nothing.
+
+    It is asked as the two indexes of such signals are: the others may be millions.
+    """
+    rolled_back = Q(alias=alias, reaction=Reaction.ROLLED_BACK)
+    refused = Q(safeguard__in=safeguards, reaction=Reaction.REFUSED)
+    return Signal.objects.filter(rolled_back | refused).select_related("move").order_by("pk")
 
 
 def undoing(alias: Alias) -> tuple[AliasMove, RollbackPlan] | None:

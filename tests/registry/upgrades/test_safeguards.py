@@ -1,6 +1,7 @@
 """What a safeguard is declared with, and what it says of itself beforehand."""
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from registry.audit.models import LedgerEntry
@@ -8,7 +9,7 @@ from registry.catalog.models import AliasMove
 from registry.core.errors import InvalidInputError, UnknownObjectError
 from registry.notify.models import OutboxEvent
 from registry.upgrades.models import Safeguard
-from registry.upgrades.safeguards import guarded, live_safeguards
+from registry.upgrades.safeguards import guarded, live_safeguards, signals_with_a_reaction
 from registry.upgrades.services.roll_back import roll_back
 from registry.upgrades.services.safeguards import withdraw_safeguard
 from registry.upgrades.services.signals import receive
@@ -167,3 +168,15 @@ def test_a_refusal_is_its_state_until_it_is_declared_anew():
     a_safeguard(alias, at_most_unsearchable=3)
 
     assert standing(alias).state == "armed"
+
+
+@pytest.mark.postgres
+def test_signals_that_led_to_nothing_are_not_read_however_many_there_are():
+    alias = a_guarded_alias()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+    plan = signals_with_a_reaction(alias, list(live_safeguards(alias))).explain()
+
+    assert "one_automatic_rollback_per_promotion" in plan
+    assert "one_refusal_per_promotion" in plan
