@@ -8,6 +8,7 @@ from registry.catalog.models import ModelVersion
 from registry.galleries.models import Backfill
 from registry.galleries.services.start_backfill import HIGHEST_RATE, LOWEST_RATE
 from registry.galleries.services.twins import LONGEST_PROBATION_HOURS
+from registry.web.number_fields import WholeNumberField
 
 ORDERS = [
     (Backfill.Order.RANDOM, "random"),
@@ -34,13 +35,12 @@ class BackfillForm(forms.Form):
 class ProbationForm(forms.Form):
     """How long after a promotion items are embedded twice."""
 
-    hours = forms.IntegerField(
+    hours = WholeNumberField(
         min_value=0,
         max_value=LONGEST_PROBATION_HOURS,
         label="Hours of probation",
         help_text="Each costs one more run of an encoder for what is inserted meanwhile. "
         "0: there is none.",
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
 

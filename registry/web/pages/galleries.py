@@ -152,7 +152,7 @@ def change_probation(request: HttpRequest, name: str) -> HttpResponse:
             set_probation(gallery=gallery, hours=form.cleaned_data["hours"], actor=request.user)
             messages.success(request, "The probation has changed.")
     else:
-        messages.error(request, f"Hours are a whole number from 0 to {LONGEST_PROBATION_HOURS}.")
+        messages.error(request, f"Hours are a whole number from 0 to {LONGEST_PROBATION_HOURS:,}.")
     return see_other(request, "gallery", name, fragment="probation")
 
 

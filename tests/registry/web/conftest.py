@@ -1,6 +1,7 @@
 """A browser without a window: a person who is logged in, and what a page says as text."""
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -35,3 +36,14 @@ def text_of(response: Any) -> str:
 def outcomes_of(response: Any) -> list[str]:
     """Return every outcome or state that the one component shows, in order."""
     return re.findall(r'class="standing standing-([a-z]+)', response.content.decode())
+
+
+def labels_of(response: Any) -> Counter[str]:
+    """Return the labels of the fields of a page with how many fields go by each."""
+    found = re.findall(r'<label class="form-label[^>]*>([^<]+)</label>', response.content.decode())
+    return Counter(said.strip() for said in found)
+
+
+def labels_said_twice(response: Any) -> list[str]:
+    """Return the labels that tell no field from another."""
+    return [label for label, times in labels_of(response).items() if times > 1]

@@ -306,3 +306,17 @@ def test_without_a_script_a_candidate_is_uploaded(bare: Page, tmp_path: Path):
 
     expect(bare.locator("#progress")).to_contain_text("inspecting")
     assert bare.locator('meta[http-equiv="refresh"]').count() == 1
+
+
+def test_on_a_phone_each_cell_of_a_table_goes_by_the_name_of_its_column(seen: Page):
+    gallery = make.a_gallery(items=1203)
+    seen.set_viewport_size({"width": 390, "height": 844})
+
+    seen.goto(f"/galleries/{gallery.name}/")
+
+    items = seen.locator("#segments td[data-column=Items]")
+    expect(items).to_have_text("1,203")
+    told = "(cell) => getComputedStyle(cell, '::before').content"
+    assert items.evaluate(told) == '"Items"'
+    wide = "() => [...document.querySelectorAll('.table-responsive')]"
+    assert not seen.evaluate(wide + ".some((box) => box.scrollWidth > box.clientWidth)")

@@ -176,6 +176,44 @@ def test_consumers_are_shown_with_those_that_lag_behind(pages):
     assert words.count("at the live epoch") == 1
 
 
+def test_the_owner_declares_on_the_page_how_many_items_a_segment_holds(pages):
+    gallery = an_attached_gallery()
+    segment = gallery.segments.get()
+    path = f"/galleries/{gallery.name}/"
+
+    response = pages.post(path + "declare/", {"segment": segment.number, "items": "12,500"})
+
+    segment.refresh_from_db()
+    assert (response.url, segment.live_items) == (path + "#segments", 12_500)
+    words = text_of(pages.get(path))
+    assert f"Segment {segment.number} holds 12,500 items." in words
+    assert f"{segment.number}, made by {segment.producer}, 12,500 items" in words
+
+
+@pytest.mark.parametrize("asked", [{"items": "many"}, {"items": "-1"}, {"segment": "9"}])
+def test_a_count_or_a_segment_that_is_none_declares_nothing(pages, asked):
+    gallery = an_attached_gallery()
+    segment = gallery.segments.get()
+    path = f"/galleries/{gallery.name}/"
+
+    pages.post(path + "declare/", {"segment": segment.number, "items": "5"} | asked)
+
+    segment.refresh_from_db()
+    assert segment.live_items == 12_000
+    assert "say how many items: 0 to 2,000,000,000" in text_of(pages.get(path))
+
+
+def test_a_gallery_that_counts_its_own_items_offers_no_count_to_declare(pages):
+    gallery = make.a_gallery()
+    number = gallery.segments.get().number
+
+    pages.post(f"/galleries/{gallery.name}/declare/", {"segment": number, "items": "5"})
+
+    page = pages.get(f"/galleries/{gallery.name}/")
+    assert "gallery_embedded" in text_of(page)
+    assert b"/declare/" not in page.content
+
+
 def test_a_backfill_of_an_attached_gallery_is_refused_in_words(pages):
     an_attached_gallery()
 

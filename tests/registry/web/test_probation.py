@@ -38,13 +38,13 @@ def test_the_hours_are_changed_on_the_page(pages, gallery):
     gallery.refresh_from_db()
     assert (gallery.probation_hours, gallery.probation_until) == (0, None)
     words = text_of(pages.get(f"/galleries/{gallery.name}/"))
-    assert "embedded by the live encoder alone" in words
+    assert "embedded by the live encoder alone, after a promotion too" in words
 
 
 def test_hours_that_are_none_are_told(pages, gallery):
     pages.post(f"/galleries/{gallery.name}/probation/", {"hours": "many"})
 
-    assert "Hours are a whole number from 0 to 8784." in text_of(
+    assert "Hours are a whole number from 0 to 8,784." in text_of(
         pages.get(f"/galleries/{gallery.name}/")
     )
 

@@ -35,6 +35,12 @@ def test_a_person_asks_for_an_adapter_and_sees_what_it_became(seen: Page):
 
     repair = seen.locator("#repair")
     expect(repair.get_by_text("fitted on pool:1")).to_be_visible()
+    stored = repair.get_by_label("Stored vectors, into the space")
+    stored.check()
+    for _ in range(2):
+        with seen.expect_response("**/adapters/"):
+            pass
+    expect(stored).to_be_checked()
     made = finish(AdapterFit.objects.get()).made
     expect(repair.get_by_text(f"It made {made}")).to_be_visible(timeout=30_000)
     make.judge(Upgrade.objects.get(candidate=made))

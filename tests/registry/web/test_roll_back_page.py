@@ -87,6 +87,17 @@ def test_the_exact_number_lets_it_through(pages):
     assert alias.version.number == 1
 
 
+def test_the_number_may_be_typed_as_the_page_writes_it(pages):
+    alias = moved_twice(items_after=3, forward=False)
+    alias.galleries.get().segments.filter(live_items=3).update(live_items=1203)
+    assert "1,203 items become unsearchable" in text_of(pages.get(path_of(alias) + "?to=1"))
+
+    pages.post(path_of(alias), {"to": "1", "confirm_unsearchable": "1,203"})
+
+    alias.refresh_from_db()
+    assert alias.version.number == 1
+
+
 def test_a_version_that_never_served_is_not_offered(pages):
     alias = moved_twice()
     make.a_version(alias.model)

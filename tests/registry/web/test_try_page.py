@@ -14,7 +14,7 @@ from registry.upgrades.services.start_shadow import start_shadow
 from registry.upgrades.services.withdraw import withdraw
 from registry.web.pages import previews
 from tests.builders import registry as make
-from tests.registry.web.conftest import HTMX, text_of
+from tests.registry.web.conftest import HTMX, labels_of, labels_said_twice, text_of
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
 
@@ -113,6 +113,13 @@ def test_nothing_is_asked_before_a_person_asks(pages, upgrade, asked):
 
     assert asked["bodies"] == []
     assert "20 queries of" in text
+
+
+def test_its_two_forms_go_by_different_labels(pages, upgrade):
+    response = pages.get(page(upgrade))
+
+    assert {"like the item", "20 queries of"} <= set(labels_of(response))
+    assert labels_said_twice(response) == []
 
 
 def test_an_item_is_tried_and_every_hit_is_marked(pages, upgrade, asked):
@@ -234,6 +241,7 @@ def test_a_shadow_is_started_followed_and_stopped(pages, upgrade, ada):
     polled = pages.get(shadow_page(upgrade), headers=HTMX)
 
     assert "12.5 % of the queries" in words
+    assert f", ends {shadow.ends_at:%Y-%m-%d %H:%M} UTC" in words
     assert "10 compared, 0 not comparable, 0 failed, 3 dropped" in words
     assert "90.0 %" in words
     assert "more than 5,000 ms" in words
