@@ -211,16 +211,21 @@ def fail(*, job: TwinJob | RewriteJob, code: str, detail: str) -> bool:
     return leases.fail(Twin, job.claim, code, detail)
 
 
-@transaction.atomic
 def discard_past_probation() -> int:
-    """Forget the twins that no probation, live view or rewriting needs; return how many."""
-    forgotten = 0
-    for gallery in Gallery.objects.filter(batches__twins__isnull=False).distinct().order_by("pk"):
-        locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery.pk)
-        if locked.probation_until is not None and locked.probation_until <= timezone.now():
-            end_probation(locked)
-        forgotten += _discard(locked)
-    return forgotten
+    """Forget the twins that no probation, live view or rewriting needs; return how many.
+
+    One gallery after the other, so that none is locked for the sake of another.
+    """
+    twinned = Gallery.objects.filter(batches__twins__isnull=False).distinct().order_by("pk")
+    return sum(map(_discard_of, twinned.values_list("pk", flat=True)))
+
+
+@transaction.atomic
+def _discard_of(gallery_id: int) -> int:
+    locked = Gallery.objects.select_for_update(of=("self",)).get(pk=gallery_id)
+    if locked.probation_until is not None and locked.probation_until <= timezone.now():
+        end_probation(locked)
+    return _discard(locked)
 
 
 def _discard(gallery: Gallery) -> int:

@@ -5,9 +5,11 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from registry.catalog.rewriting import meets_rewritten
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import NotPermittedError, RegistryError
 from registry.upgrades.models import ScheduledPromotion, Upgrade
+from registry.upgrades.rewritings import preparations_of
 from registry.upgrades.services.advance import ENGINE
 from registry.upgrades.services.promote import lock, promote
 from registry.upgrades.services.schedule import State, end, note
@@ -44,21 +46,34 @@ def carry_out(*, schedule_id: int) -> ScheduledPromotion | None:
 
 
 def waits_for(held: ScheduledPromotion) -> str:
-    """Return what the condition of a schedule still lacks, or nothing.
+    """Return what a schedule still lacks, or nothing: its condition, or items to be rewritten.
 
-    A query that the candidate did not answer counts as one whose hits are all others.
+    What was inserted a moment ago is rewritten in the next: no reason to end a schedule. A query
+    that the candidate did not answer counts as one whose hits are all others.
     """
+    return _waits_for_shadow(held) or _waits_for_rewriting(held)
+
+
+def _waits_for_rewriting(held: ScheduledPromotion) -> str:
+    upgrade = Upgrade.objects.select_related("candidate").get(pk=held.upgrade_id)
+    if held.dual_query or not meets_rewritten(upgrade.candidate):
+        return ""
+    waiting = sum(one.waiting for one in preparations_of(upgrade) if one.is_under_way)
+    return f"{waiting} items are not rewritten yet" if waiting else ""
+
+
+def _waits_for_shadow(held: ScheduledPromotion) -> str:
     if held.shadow_queries is None or held.shadow_overlap is None:
         return ""
     upgrade = Upgrade.objects.select_related("alias").get(pk=held.upgrade_id)
     found = shadow_result(upgrade)
-    wanted = f"the shadow waits for {held.shadow_queries} compared queries"
+    wanted = f"the shadow waits for {held.shadow_queries:,} compared queries"
     if found is None:
         return f"{wanted}; there is no shadow of this candidate beside what serves now"
     if found.queries < held.shadow_queries:
-        return f"{wanted}; {found.queries} so far"
+        return f"{wanted}; {found.queries:,} so far"
     if found.overlap_lower is None:
-        return f"the overlap of {found.queries} queries has no interval"
+        return f"the overlap of {found.queries:,} queries has no interval"
     lower = found.overlap_lower * found.queries / (found.queries + found.failed)
     if not lower >= held.shadow_overlap:
         return f"the overlap is at least {lower:.4f}, not {held.shadow_overlap:g}"

@@ -18,6 +18,7 @@ from registry.galleries.services.remove import remove_items
 from registry.upgrades.models import Upgrade
 from registry.upgrades.rewritings import preparations, rewritable_items
 from registry.upgrades.services.advance import advance
+from registry.upgrades.services.carry_out import carry_out, waits_for
 from registry.upgrades.services.promote import promote
 from registry.upgrades.services.propose import propose
 from registry.upgrades.services.rewritings import prepare_rewritings
@@ -25,6 +26,7 @@ from registry.upgrades.services.roll_back import plan_rollback, roll_back
 from registry.upgrades.services.withdraw import withdraw
 from tests.builders import registry as make
 from tests.builders.adapters import a_fit, finish
+from tests.builders.staging import a_schedule, let_it_be_due
 
 pytestmark = pytest.mark.django_db
 
@@ -286,3 +288,19 @@ def test_what_comes_after_it_is_held_against_what_its_users_found_in_rewritten_v
 
 def test_the_page_says_how_many_vectors_the_gallery_side_would_rewrite(line):
     assert rewritable_items(line.failed) == 3
+
+
+def test_a_schedule_waits_for_what_was_inserted_a_moment_ago(passed):
+    rewrite_all(passed)
+    held = a_schedule(passed.upgrade)
+    let_it_be_due(held)
+    make.an_insert(passed.gallery, ["late"])
+
+    carry_out(schedule_id=held.pk)
+    held.refresh_from_db()
+    assert (held.state, waits_for(held)) == ("open", "1 items are not rewritten yet")
+
+    rewrite_all(passed)
+    carry_out(schedule_id=held.pk)
+    held.refresh_from_db()
+    assert (held.state, held.detail) == ("done", "")
