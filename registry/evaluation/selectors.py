@@ -132,6 +132,23 @@ def comparison_of(
     )
 
 
+def comparison_on_producer(
+    new_digest: str, producer_digest: str, set_digest: str
+) -> Comparison | None:
+    """Return the last finished comparison in which ``new`` met a third version's vectors."""
+    return (
+        Comparison.objects.filter(
+            new_digest=new_digest,
+            producer_digest=producer_digest,
+            set_digest=set_digest,
+            code_version=CODE_VERSION,
+            work_state=WorkState.DONE,
+        )
+        .order_by("-pk")
+        .first()
+    )
+
+
 def planted_of(comparison: Comparison) -> list[Planted]:
     """Return the regressions that were planted into the old version's outputs."""
     return planted_from(comparison.planted)

@@ -5,7 +5,7 @@ from compat.verdict import Evidence, Outcome, assess_coverage
 from registry.catalog.models import ModelVersion
 from registry.core.leases import WorkState
 from registry.evaluation.models import SetRevision
-from registry.evaluation.selectors import comparison_of
+from registry.evaluation.selectors import comparison_of, comparison_on_producer
 from registry.upgrades.services.situation import Asked
 
 
@@ -18,9 +18,9 @@ def stored_evidence(
     """Return, for each covered producer id, the comparisons that cover it.
 
     A pair counts when it was measured on every pinned set, in whichever direction the two
-    versions were compared, and loses no more than the policy's coverage margin. Nothing is asked
-    for: what is not stored is not covered. Where ``encoder`` meets a producer's vectors rewritten,
-    so it was measured, and the evidence is for those.
+    versions were compared or beside a third one, and loses no more than the policy's coverage
+    margin. Nothing is asked for: what is not stored is not covered. Where ``encoder`` meets a
+    producer's vectors rewritten, so it was measured, and the evidence is for those.
     """
     covered = {}
     for producer in producers:
@@ -40,11 +40,14 @@ def _measured(
     pin: SetRevision, encoder: ModelVersion, producer: ModelVersion
 ) -> tuple[Evidence, str, int]:
     """Return the evidence for (encoder as query, producer as gallery), its difference, its id."""
-    for old, new, difference in (
-        (producer, encoder, "new_old_minus_old_old"),
-        (encoder, producer, "old_new_minus_old_old"),
+    for comparison, difference in (
+        (comparison_of(producer.digest, encoder.digest, pin.digest), "new_old_minus_old_old"),
+        (comparison_of(encoder.digest, producer.digest, pin.digest), "old_new_minus_old_old"),
+        (
+            comparison_on_producer(encoder.digest, producer.digest, pin.digest),
+            "new_producer_minus_producer_producer",
+        ),
     ):
-        comparison = comparison_of(old.digest, new.digest, pin.digest)
         if comparison is not None and comparison.work_state == WorkState.DONE:
             return Asked(pin, comparison).as_evidence(), difference, comparison.pk
     missing = Evidence(str(pin), missing="comparison_missing", detail="the pair was never measured")
