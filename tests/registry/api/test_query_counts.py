@@ -136,7 +136,7 @@ LISTS = {
     "policies/choices": (choice, 2),
     "upgrades": (make.a_judged_upgrade, 2),
     "schedules": (scheduled, 2),
-    "models/digits/aliases/production/safeguards": (guarded, 37),
+    "models/digits/aliases/production/safeguards": (guarded, 39),
     "models/digits/aliases/production/signals": (signal, 3),
     "galleries": (gallery, 2),
     "galleries/faces": (segment, 6),
