@@ -6,7 +6,9 @@ import pytest
 from django.utils import timezone
 
 from registry.accounts.models import Scope
+from registry.api import alerts
 from registry.upgrades.models import Signal
+from registry.upgrades.services.safeguards import withdraw_safeguard
 from tests.builders.staging import SIGNAL, a_guarded_alias, a_safeguard, the_alias
 from tests.registry.api.conftest import Api, refusal
 
@@ -109,7 +111,7 @@ def test_a_group_without_a_declared_alert_is_told(monitoring, alias):
 
 
 @pytest.mark.parametrize(
-    "alerts",
+    "group",
     [
         [],
         [an_alert(status="perhaps")],
@@ -118,8 +120,8 @@ def test_a_group_without_a_declared_alert_is_told(monitoring, alias):
         [an_alert(startsAt="soon")],
     ],
 )
-def test_what_is_no_group_of_alerts_is_refused(monitoring, alias, alerts):
-    assert refusal(sent(monitoring, alias, *alerts)) == (400, "invalid_input")
+def test_what_is_no_group_of_alerts_is_refused(monitoring, alias, group):
+    assert refusal(sent(monitoring, alias, *group)) == (400, "invalid_input")
     assert the_alias(alias.pk).epoch == 2
 
 
@@ -133,6 +135,20 @@ def test_one_alert_with_a_wrong_clock_keeps_no_other_from_rolling_back(monitorin
     assert [one["reaction"] for one in answer.json()["signals"]] == ["rolled_back"]
     assert (answer.json()["in_future"], answer.json()["unknown"]) == (["a-latency"], [])
     assert Signal.objects.count() == 1
+
+
+def test_a_safeguard_that_was_withdrawn_meanwhile_keeps_no_other_from_rolling_back(
+    monitoring, alias, monkeypatch
+):
+    gone = a_safeguard(alias, signal="a-latency")
+    known = [gone, alias.safeguards.get(signal=SIGNAL)]
+    withdraw_safeguard(alias=alias, signal=gone.signal, actor=gone.declared_by)
+    monkeypatch.setattr(alerts, "live_safeguards", lambda _: known)
+
+    answer = sent(monitoring, alias, an_alert("a-latency"), an_alert()).json()
+
+    assert [one["reaction"] for one in answer["signals"]] == ["rolled_back"]
+    assert answer["unknown"] == ["a-latency"]
 
 
 def test_a_clock_that_runs_ahead_is_told(monitoring, alias):
