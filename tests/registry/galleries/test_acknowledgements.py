@@ -3,12 +3,12 @@
 import pytest
 
 from registry.audit.models import LedgerEntry
-from registry.core.errors import RegistryError
 from registry.galleries.models import Acknowledgement
 from registry.galleries.selectors import acknowledgements_of
 from registry.galleries.services.acknowledge import acknowledge, forget_consumer
 from registry.notify.models import OutboxEvent
 from tests.builders import registry as build
+from tests.refusals import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -24,12 +24,6 @@ def gallery():
 
 def say(gallery, epoch, consumer="search-eu"):
     return acknowledge(gallery=gallery, consumer=consumer, epoch=epoch, actor=build.a_user())
-
-
-def refused(act, *args, **kwargs):
-    with pytest.raises(RegistryError) as found:
-        act(*args, **kwargs)
-    return found.value.code
 
 
 def entries(action="gallery.acknowledge"):

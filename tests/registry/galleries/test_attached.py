@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from compat.policy import Task
 from compat.verdict import Outcome
 from registry.audit.models import LedgerEntry
-from registry.core.errors import GateNotPassedError, RegistryError
+from registry.core.errors import GateNotPassedError
 from registry.galleries.estimates import backfill_plan
 from registry.galleries.models import Gallery, Segment
 from registry.galleries.selectors import live_epochs, live_view, producers_held
@@ -25,6 +25,7 @@ from registry.upgrades.services.promote import promote
 from registry.upgrades.services.roll_back import plan_rollback
 from registry.upgrades.services.situation import situation_of
 from tests.builders import registry as build
+from tests.refusals import refused
 
 pytestmark = pytest.mark.django_db
 
@@ -53,12 +54,6 @@ def declare(gallery, number, items):
 
 def counts(gallery):
     return [(s.producer, s.live_items, s.searchable) for s in live_view(gallery.name).segments]
-
-
-def refused(act, *args, **kwargs):
-    with pytest.raises(RegistryError) as found:
-        act(*args, **kwargs)
-    return found.value.code
 
 
 def test_what_the_live_encoder_made_is_counted_in_the_segment_that_grows(alias):

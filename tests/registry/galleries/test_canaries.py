@@ -1,4 +1,4 @@
-"""Canaries of a gallery: handing in, drawing, asking for checks, and what follows from them."""
+"""Canaries of a gallery: handing in, drawing, and asking for checks."""
 
 from datetime import timedelta
 
@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db.models import F
 
 from registry.audit.models import LedgerEntry
-from registry.core.errors import RegistryError
 from registry.galleries.canaries import (
     MOST_CANARIES,
     alarm_of,
@@ -20,29 +19,12 @@ from registry.galleries.models import CanaryCheck, DriftAlarm, Item
 from registry.galleries.services import check_canaries as checks
 from registry.galleries.services import hand_in_canaries as handing_in
 from registry.galleries.services.attach import declare_items
-from registry.galleries.services.drift_alarm import acknowledge_drift
 from registry.galleries.services.remove import remove_items
-from registry.notify.models import OutboxEvent
-from registry.upgrades.services.promote import promote
-from registry.upgrades.services.roll_back import roll_back
 from tests.builders import backfills, canaries
 from tests.builders import registry as make
+from tests.refusals import refused
 
 pytestmark = pytest.mark.django_db
-
-
-def refused(act, *args, **kwargs):
-    with pytest.raises(RegistryError) as found:
-        act(*args, **kwargs)
-    return found.value.code
-
-
-def acknowledged(gallery, reason="the index was renamed, its vectors are right"):
-    return acknowledge_drift(gallery=gallery, reason=reason, actor=make.a_user())
-
-
-def kinds():
-    return list(OutboxEvent.objects.filter(kind__startswith="gallery.").values_list("kind", flat=1))
 
 
 # Handing in
@@ -82,6 +64,17 @@ def test_what_cannot_be_a_hand_in_is_refused_and_in_the_ledger():
     assert refused(canaries.hand_in, canaries.an_attached_gallery(recorded)) == (
         "encoder_without_weights"
     )
+
+
+def test_an_inspection_that_lost_its_lease_accepts_nothing():
+    held = canaries.hand_in(canaries.an_attached_gallery())
+    stale = handing_in.claim(set_id=held.pk)
+    handing_in.release(job=stale)
+    handing_in.claim(set_id=held.pk)
+
+    assert handing_in.accept(job=stale, rows=8) is False
+    held.refresh_from_db()
+    assert not held.is_current
 
 
 # Drawing
@@ -260,203 +253,3 @@ def test_a_worker_that_lost_its_lease_raises_no_alarm():
 )
 def test_a_gallery_matches_only_where_something_was_compared_and_all_of_it_does(said, outcome):
     assert checks.outcome_of([{"outcome": one} for one in said]) == outcome
-
-
-# The alarm
-
-
-def test_an_alarm_is_raised_once_for_one_finding_and_again_for_another():
-    gallery = canaries.with_canaries()
-    canaries.check(gallery, "differs", of=["m:1"])
-    canaries.check(gallery, "differs", of=["m:1"])
-
-    assert kinds() == ["gallery.drift"]
-    alarm = alarm_of(gallery.name)
-    assert alarm.last_check == gallery.canary_checks.first()
-    acknowledged(gallery)
-    canaries.check(gallery, "differs", of=["m:1"])
-    assert alarm_of(gallery.name).state == "acknowledged"
-
-    canaries.check(gallery, "differs", of=["m:7"])
-
-    alarm = alarm_of(gallery.name)
-    assert (alarm.state, alarm.reason, alarm.acknowledged_by) == ("open", "", None)
-    assert kinds() == ["gallery.drift", "gallery.drift_acknowledged", "gallery.drift"]
-
-
-def test_a_check_that_matches_clears_the_alarm_and_a_later_drift_raises_another():
-    gallery = canaries.with_canaries()
-    alarm = canaries.an_alarm(gallery)
-
-    canaries.check(gallery, "matches")
-
-    assert alarm_of(gallery.name) is None
-    canaries.check(gallery, "differs")
-    assert alarm_of(gallery.name).pk != alarm.pk
-    assert kinds() == ["gallery.drift", "gallery.drift_cleared", "gallery.drift"]
-    recorded = LedgerEntry.objects.filter(action__startswith="gallery.drift").order_by("seq")
-    assert [entry.action for entry in recorded] == kinds()
-
-
-@pytest.mark.parametrize("outcome", ["errored", "unchecked"])
-def test_what_says_nothing_leaves_an_alarm_standing(outcome):
-    alarm = canaries.an_alarm()
-    asked = checks.request_check(gallery=alarm.gallery, actor=make.a_user())
-    job = checks.claim(check_id=asked.pk)
-
-    segments = [canaries.a_result(one.segment, outcome=outcome) for one in job.segments]
-    beside = canaries.a_result(job.segments[0].segment) | {"segment": 77}
-    checks.record(job=job, results=[*segments, beside])
-
-    assert alarm_of(alarm.gallery.name).is_open
-
-
-def test_an_alarm_is_cleared_by_its_segment_whatever_becomes_of_others():
-    alarm = canaries.an_alarm()
-    asked = checks.request_check(gallery=alarm.gallery, actor=make.a_user())
-    job = checks.claim(check_id=asked.pk)
-    [segment] = [one.segment for one in job.segments]
-    broken = canaries.a_result(segment, outcome="errored") | {"segment": 77}
-
-    checks.record(job=job, results=[canaries.a_result(segment), broken])
-
-    asked.refresh_from_db()
-    assert asked.outcome == "errored"
-    assert alarm_of(alarm.gallery.name) is None
-
-
-def checked(gallery, **outcomes):
-    """Check a gallery with a finding for each segment: ``_1="differs"``."""
-    asked = checks.request_check(gallery=gallery, actor=make.a_user())
-    job = checks.claim(check_id=asked.pk)
-    [segment] = [one.segment for one in job.segments]
-    results = [
-        canaries.a_result(segment, outcome=outcome) | {"segment": int(number[1:])}
-        for number, outcome in outcomes.items()
-    ]
-    assert checks.record(job=job, results=results)
-
-
-@pytest.mark.parametrize("outcome", ["errored", "unchecked"])
-def test_a_segment_that_could_not_be_checked_stays_in_the_alarm_while_another_differs(outcome):
-    gallery = canaries.with_canaries()
-    checked(gallery, _1="differs", _2="differs")
-
-    checked(gallery, _1=outcome, _2="differs")
-
-    assert kinds() == ["gallery.drift"]
-    checked(gallery, _1=outcome, _2="matches")
-    alarm = alarm_of(gallery.name)
-    assert alarm.is_open
-    assert [one["segment"] for one in alarm.finding] == [1, 2]
-    checked(gallery, _1="matches", _2="matches")
-    assert alarm_of(gallery.name) is None
-
-
-def test_what_a_later_check_matches_leaves_the_alarm_while_another_differs():
-    gallery = canaries.with_canaries()
-    checked(gallery, _1="differs", _2="differs")
-
-    checked(gallery, _1="matches", _2="differs")
-
-    assert [one["segment"] for one in alarm_of(gallery.name).finding] == [2]
-
-
-def test_a_check_that_compared_nothing_clears_nothing():
-    alarm = canaries.an_alarm()
-    asked = checks.request_check(gallery=alarm.gallery, actor=make.a_user())
-    declare_items(gallery=alarm.gallery, number=1, items=0, actor=make.a_user())
-
-    checks.record(job=checks.claim(check_id=asked.pk), results=[])
-
-    assert alarm_of(alarm.gallery.name).is_open
-
-
-def test_an_alarm_about_vectors_that_are_gone_is_cleared_by_a_match_of_the_others():
-    alarm = canaries.an_alarm()
-    gallery = alarm.gallery
-    asked = checks.request_check(gallery=gallery, actor=make.a_user())
-    declare_items(gallery=gallery, number=1, items=0, actor=make.a_user())
-    job = checks.claim(check_id=asked.pk)
-    assert job.segments == ()
-
-    checks.record(job=job, results=[canaries.a_result(gallery.segments.get()) | {"segment": 77}])
-
-    assert alarm_of(gallery.name) is None
-
-
-def test_an_acknowledgement_says_who_and_why():
-    alarm = canaries.an_alarm()
-    actor = make.a_user("grace")
-
-    assert refused(acknowledged, alarm.gallery, " ") == "reason_missing"
-    acknowledge_drift(gallery=alarm.gallery, reason="a test index", actor=actor)
-
-    alarm.refresh_from_db()
-    assert (alarm.state, alarm.acknowledged_by, alarm.reason) == (
-        "acknowledged",
-        actor,
-        "a test index",
-    )
-    entry = LedgerEntry.objects.get(action="gallery.drift_acknowledged")
-    assert (entry.actor, entry.body["reason"]) == ("grace", "a test index")
-    assert refused(acknowledged, alarm.gallery) == "no_drift"
-
-
-# The gate
-
-
-def test_an_open_alarm_closes_the_gate_of_its_alias_until_it_is_acknowledged():
-    gallery = canaries.with_canaries()
-    upgrade = make.a_judged_upgrade(gallery.alias)
-    canaries.an_alarm(gallery, of=["m:1"])
-
-    for dry_run in (True, False):
-        assert refused(promote, upgrade_id=upgrade.pk, actor=make.a_user(), dry_run=dry_run) == (
-            "gallery_drifted"
-        )
-    acknowledged(gallery)
-    promote(upgrade_id=upgrade.pk, actor=make.a_user())
-
-    gallery.refresh_from_db()
-    assert gallery.epoch == 2
-
-
-def test_a_match_opens_the_gate_again():
-    gallery = canaries.with_canaries()
-    upgrade = make.a_judged_upgrade(gallery.alias)
-    canaries.an_alarm(gallery)
-
-    canaries.check(gallery, "matches")
-
-    promote(upgrade_id=upgrade.pk, actor=make.a_user())
-
-
-def test_an_alarm_of_one_alias_says_nothing_of_another():
-    canaries.an_alarm()
-    gallery = canaries.with_canaries()
-
-    make.a_promoted_upgrade(gallery.alias)
-
-
-def test_an_alarm_does_not_stop_going_back():
-    gallery = canaries.with_canaries()
-    first = gallery.live_view.encoder
-    make.a_promoted_upgrade(gallery.alias)
-    canaries.an_alarm(gallery)
-
-    roll_back(alias=gallery.alias, target=first, actor=make.a_user(), reason="the alarm")
-
-    gallery.refresh_from_db()
-    assert gallery.live_view.encoder == first
-
-
-def test_an_inspection_that_lost_its_lease_accepts_nothing():
-    held = canaries.hand_in(canaries.an_attached_gallery())
-    stale = handing_in.claim(set_id=held.pk)
-    handing_in.release(job=stale)
-    handing_in.claim(set_id=held.pk)
-
-    assert handing_in.accept(job=stale, rows=8) is False
-    held.refresh_from_db()
-    assert not held.is_current
