@@ -157,11 +157,11 @@ def change_probation(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def search(request: HttpRequest, name: str) -> HttpResponse:
     gallery = gallery_named(name)
-    form = SearchForm(request.POST)
-    answer, status = None, 422
+    form = SearchForm(posted(request))
+    answer, status = None, 422 if form.is_bound else 200
     if form.is_valid():
         with attempt(request) as tried:
             answer = ask_search_process(gallery, form.body())

@@ -52,7 +52,6 @@ ACTS = {
     "waiver_grant",
     "alias_approvals",
     "gallery_items",
-    "gallery_search",
     "gallery_backfill_steer",
     "gallery_declare",
     "gallery_probation",

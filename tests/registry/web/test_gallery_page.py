@@ -86,6 +86,16 @@ def test_an_item_is_searched_for(pages, asked):
     assert "segment 2 was not searched: 1,200 items of m:9 (no evidence)" in text_of(response)
 
 
+def test_the_page_of_answers_loaded_again_asks_anew(pages, asked):
+    make.a_gallery(name="g")
+
+    response = pages.get("/galleries/g/search/")
+
+    assert (response.status_code, asked) == (200, [])
+    assert "Like the item" in text_of(response)
+    assert b"field-error" not in response.content
+
+
 def test_an_input_is_searched_for(pages, asked):
     make.a_gallery(name="g")
 
