@@ -98,6 +98,21 @@ def test_the_user_sees_the_live_answer_and_the_shadow_counts_how_the_other_diffe
     assert result.candidate_p95_ms is not None
 
 
+def test_a_candidate_that_may_be_asked_for_nothing_is_not_compared(
+    search, follow, gallery, upgrade, monkeypatch
+):
+    real = planning.grounds_of
+    nothing = {"evidence": {}, "dual": {}}
+    monkeypatch.setattr(shadowing, "grounds_of", lambda pk: replace(real(pk), **nothing))
+    sampler = follow()
+
+    search.ask(gallery, input=EAST)
+    settle(sampler)
+
+    result = shadow_result(upgrade)
+    assert (result.queries, result.failed, result.not_comparable) == (0, 0, 1)
+
+
 def test_nothing_is_done_before_the_answer_was_sent(search_process, follow, gallery):
     sampler = follow()
     query = views.parse(b'{"input": [1.0, 0, 0, 0]}')
