@@ -102,7 +102,7 @@ def test_a_candidate_that_may_be_asked_for_nothing_is_not_compared(
     search, follow, gallery, upgrade, monkeypatch
 ):
     real = planning.grounds_of
-    nothing = {"evidence": {}, "dual": {}}
+    nothing = {"evidence": {}, "dual": {}, "verdict_stands": True}
     monkeypatch.setattr(shadowing, "grounds_of", lambda pk: replace(real(pk), **nothing))
     sampler = follow()
 
