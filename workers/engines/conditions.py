@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compat.metadata import fault_of
 from workers.engines.protocol import Collection, Metadata, Rows
 from workers.errors import PermanentError
 
@@ -14,14 +15,6 @@ LONGEST_NAME = 48
 
 MOST_DIMENSIONS = 16_000
 """Numbers of a vector: what pgvector stores at most, the least of all engines."""
-
-KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-"""Names of metadata: dots and brackets are paths to some engines, so there are none."""
-
-MOST_KEYS = 32
-LONGEST_VALUE = 1000
-LARGEST_NUMBER = 2**53
-"""Beyond, JSON numbers are no longer exact everywhere."""
 
 
 def require_collection(collection: Collection) -> None:
@@ -66,7 +59,7 @@ def require_metadata(metadata: Sequence[Metadata] | None, rows: int) -> None:
     if len(metadata) != rows:
         raise PermanentError("invalid_metadata", f"{len(metadata)} entries for {rows} rows")
     for entry in metadata:
-        if reason := _fault(entry):
+        if reason := fault_of(entry):
             raise PermanentError("invalid_metadata", reason)
 
 
@@ -76,40 +69,5 @@ def require_filter(where: Metadata | None) -> None:
     Raises:
         PermanentError: ``invalid_filter``.
     """
-    if where is not None and (reason := _fault(where)):
+    if where is not None and (reason := fault_of(where)):
         raise PermanentError("invalid_filter", reason)
-
-
-def _fault(entry: Metadata) -> str:
-    if len(entry) > MOST_KEYS:
-        return f"{len(entry)} names, at most {MOST_KEYS}"
-    for key, value in entry.items():
-        if not isinstance(key, str) or not KEY.fullmatch(key):
-            return f"{str(key)[:60]!r}: a name has letters, digits and underscores, at most 64"
-        if not _is_scalar(value):
-            return f"{key}: a value is a string, a whole number, true or false, within bounds"
-    return ""
-
-
-def _is_scalar(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= LONGEST_VALUE and "\0" not in value and _is_text(value)
-    return isinstance(value, bool) or (
-        isinstance(value, int) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER
-    )
-
-
-def _is_text(value: str) -> bool:
-    """Whether it can be written down: half a surrogate pair cannot."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def equals(entry: Metadata, where: Metadata) -> bool:
-    """Tell whether metadata has all that a filter asks for; a truth is no number."""
-    return all(
-        type(entry.get(key)) is type(value) and entry[key] == value for key, value in where.items()
-    )

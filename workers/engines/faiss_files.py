@@ -16,7 +16,7 @@ from shutil import rmtree
 
 import numpy as np
 
-from workers.engines.conditions import equals
+from compat.metadata import equals
 from workers.engines.protocol import Candidates, Collection, Metadata, Rows
 from workers.indexing.faiss_flat import FaissFlat
 from workers.indexing.protocol import Distance, Vectors

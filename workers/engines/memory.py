@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from workers.engines.conditions import equals
+from compat.metadata import equals
 from workers.engines.protocol import Candidates, Collection, Metadata, Rows
 from workers.indexing.memory import MemoryIndex
 from workers.indexing.protocol import Vectors

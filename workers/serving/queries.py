@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.galleries.metadata import fault_of
+from compat.metadata import fault_of
 from workers.indexing.protocol import Vectors
 from workers.serving.errors import SearchError
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.fields.json import KeyTransform
 
-from registry.galleries.metadata import equals
+from compat.metadata import equals
 from registry.galleries.models import Item
 
 PLACES_AT_ONCE = 5000

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from compat.metadata import fault_of
 from registry.audit.services.record import record
 from registry.catalog.models import Artifact, ModelVersion
 from registry.core import leases
@@ -18,7 +19,6 @@ from registry.core.data import gallery_folder
 from registry.core.dispatch import TaskName, send_on_commit
 from registry.core.errors import ConflictError, DuplicateError, InvalidInputError
 from registry.core.store import Store
-from registry.galleries.metadata import require_metadata
 from registry.galleries.models import Gallery, InsertBatch, Item, Segment
 from registry.galleries.services.holding import require_vectors_here
 from registry.galleries.services.rewrite import rewrite_inserted
@@ -94,7 +94,8 @@ def insert_vectors(
         )
     chunk = _packed(ids, vectors, segment.dimension, segment.distance)
     for one in metadata or ():
-        require_metadata(one)
+        if fault := fault_of(one):
+            raise InvalidInputError(fault, code="invalid_metadata")
     digest = segment_store(pointer.pk, segment.pk).write([chunk], max_bytes=len(chunk)).digest
     with transaction.atomic():
         batch = InsertBatch.objects.create(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from compat.metadata import LONGEST_VALUE
 from tests.builders.engines import (
     DURABLE,
     ROOT,
@@ -21,7 +22,6 @@ from tests.builders.engines import (
     f32,
     ids,
 )
-from workers.engines.conditions import LONGEST_VALUE
 from workers.engines.engine import Engine
 from workers.engines.memory import MemoryAdapter
 from workers.errors import PermanentError

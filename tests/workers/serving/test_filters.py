@@ -3,12 +3,10 @@
 import pytest
 
 from registry.core.errors import InvalidInputError
-from registry.galleries import metadata as registry_side
 from registry.galleries.models import Gallery
 from registry.galleries.services import seal, sweep
 from registry.galleries.services.insert import insert_vectors
 from tests.builders import galleries as build
-from workers.engines import conditions as engine_side
 from workers.serving import views
 from workers.tasks.seal_segment import seal_segment
 
@@ -93,20 +91,6 @@ def test_a_filter_that_nothing_could_equal_is_refused(search, search_process, wr
     refused = search.refusal(gallery, vector=EAST, producer=producer, filter=wrong)
 
     assert refused == (400, "invalid_filter")
-
-
-VALUES = [
-    *({"k": value} for value in ("", "x" * 1000, "x" * 1001, "a\0b", "\ud800", 2**53, 2**53 + 1)),
-    *({"k": value} for value in (-(2**53), True, None, 1.0, [], {})),
-    *({key: 1} for key in ("_a9", "9a", "a-b", "é", "", "a" * 64, "a" * 65, "a\n", 7)),
-    {f"k{n}": n for n in range(32)},
-    {f"k{n}": n for n in range(33)},
-]
-
-
-@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
-def test_the_registry_takes_the_metadata_that_engines_take(value):
-    assert bool(registry_side.fault_of(value)) == bool(engine_side._fault(value))
 
 
 def test_metadata_that_no_filter_could_ask_for_are_refused_and_nothing_is_inserted():

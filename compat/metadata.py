@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from registry.core.errors import InvalidInputError
-
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+"""Names of metadata: dots and brackets are paths to some engines, so there are none."""
+
 MOST_KEYS = 32
 LONGEST_VALUE = 1000
 LARGEST_NUMBER = 2**53
-"""As ``workers.engines.conditions`` has them; a test holds the two together."""
+"""Beyond, JSON numbers are no longer exact everywhere."""
 
 
 def fault_of(metadata: Any) -> str:
@@ -23,16 +23,6 @@ def fault_of(metadata: Any) -> str:
         if not _is_scalar(value):
             return f"{key}: a value is a string, a whole number, true or false, within bounds"
     return ""
-
-
-def require_metadata(metadata: Any) -> None:
-    """Refuse metadata that no filter could ask for.
-
-    Raises:
-        InvalidInputError: ``invalid_metadata``.
-    """
-    if fault := fault_of(metadata):
-        raise InvalidInputError(fault, code="invalid_metadata")
 
 
 def equals(metadata: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
