@@ -63,6 +63,24 @@ def registry(live_server, secret, monkeypatch) -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture
+def alias(registry) -> Any:
+    """``digits@production``, which names no version yet."""
+    return make.an_alias(make.a_model("digits"))
+
+
+@pytest.fixture
+def twice_moved(registry) -> Any:
+    """``faces@production`` went from 1 to 2, and nothing says that 1 understands items of 2."""
+    alias = make.an_alias(make.a_model("faces", task="embedding"))
+    make.a_promoted_upgrade(alias)
+    gallery = make.a_gallery(alias, name="people", items=3)
+    make.a_promoted_upgrade(alias)
+    make.an_insert(gallery, ["late-1", "late-2"])
+    alias.gate.pins.all().delete()
+    return alias
+
+
 @dataclass
 class Scripted:
     """A server that answers as a list says: (status, body), or None to hang up."""

@@ -20,11 +20,6 @@ RULES = ["accuracy kept", "negative flips"]
 ALIAS = "digits@production"
 
 
-@pytest.fixture
-def alias(registry):
-    return make.an_alias(make.a_model("digits"))
-
-
 def approve(run, *options, candidate=1, alias=ALIAS):
     return run("approve", alias, "--candidate", candidate, *options)
 

@@ -18,11 +18,6 @@ pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 CODES = {"passed": 0, "failed": 1, "inconclusive": 3, "errored": 6}
 
 
-@pytest.fixture
-def alias(registry):
-    return make.an_alias(make.a_model("digits"))
-
-
 def gate(run, *options, candidate=1, alias="digits@production"):
     return run("gate", alias, "--candidate", candidate, *options)
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from graceful import RefusedError
 
 from registry.catalog.selectors import alias_named
 from registry.upgrades.effective_policies import effective_policy
@@ -24,11 +25,6 @@ rules:
     slices: ["class=*&ink=*"]
     promise: backward
 """
-
-
-@pytest.fixture
-def alias(registry):
-    return make.an_alias(make.a_model("digits"))
 
 
 @pytest.fixture
@@ -185,3 +181,74 @@ def test_a_command_that_makes_no_sense_changes_nothing(run, alias, arguments):
 
     assert run("policy", *arguments).exit_code == 2
     assert list(PolicyChoice.objects.values_list()) == before
+
+
+@pytest.fixture
+def policy_file(tmp_path):
+    path = tmp_path / "strict.json"
+    path.write_text(json.dumps(make.a_policy_document()))
+    return path
+
+
+def test_lint_says_whether_a_document_is_a_policy(run, registry, policy_file):
+    good = run("policy", "lint", policy_file)
+    document = json.loads(policy_file.read_text())
+    policy_file.write_text(json.dumps(document | {"rules": []}))
+    bad = run("policy", "lint", policy_file)
+
+    assert good.exit_code == 0, good.stderr
+    assert "a policy for classification" in good.stdout
+    assert bad.exit_code == 1
+    assert "invalid_policy" in bad.stderr
+    assert not PolicyRevision.objects.exists()
+
+
+def test_a_policy_is_set_from_a_file_and_again_without_another_revision(run, alias, policy_file):
+    first = run("policy", "set", "digits@production", "--file", policy_file, "--name", "strict")
+    again = run("policy", "set", "digits@production", "--file", policy_file, "--name", "strict")
+
+    assert first.exit_code == again.exit_code == 0, again.stderr
+    assert first.stdout == again.stdout == "digits@production is guarded by strict:1\n"
+    assert str(PolicyChoice.objects.get(scope="alias").policy_revision) == "strict:1"
+
+
+def test_a_policy_is_set_by_its_name_and_shown(run, alias):
+    revision = make.a_policy_revision("strict")
+    make.a_pin(alias, make.a_set_revision("held-out"))
+
+    done = run("policy", "set", "digits@production", "strict:1")
+    shown = run("policy", "show", "digits@production")
+    document = json.loads(run("policy", "show", "strict:1", "--format", "json").stdout)
+
+    assert done.exit_code == 0, done.stderr
+    assert "strict:1" in shown.stdout
+    assert "held-out:1" in shown.stdout
+    assert "negative flips" in shown.stdout
+    assert document == {
+        "policy": document["policy"] | {"document": revision.document},
+        "pins": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["digits@production"],
+        ["digits", "production", "strict:1"],
+        ["strict:1"],
+        ["digits@production", "strict:1", "--name", "strict"],
+        ["digits@production", "nothing:1"],
+    ],
+)
+def test_a_policy_that_is_not_there_guards_nothing(run, alias, arguments):
+    assert run("policy", "set", *arguments).exit_code == 2
+
+
+def test_a_revision_is_found_by_its_document(registry):
+    old, new = make.a_policy_document(), make.a_policy_document()
+    first, second = registry.add_policy("strict", old), registry.add_policy("strict", new)
+
+    assert registry.add_policy("strict", old) == first != second
+    with pytest.raises(RefusedError) as caught:
+        registry.add_policy("strict", old | {"rules": []})
+    assert caught.value.code == "invalid_policy"
