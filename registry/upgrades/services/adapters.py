@@ -22,7 +22,6 @@ from registry.core.errors import (
     ConflictError,
     IllegalTransitionError,
     InvalidInputError,
-    UnknownObjectError,
     noting_refusal,
 )
 from registry.core.leases import WorkState
@@ -30,12 +29,13 @@ from registry.core.store import Stored
 from registry.evaluation.models import Outputs, SetRevision
 from registry.evaluation.services.comparisons import is_settled
 from registry.evaluation.services.outputs import request_outputs
-from registry.upgrades.models import AdapterFit, AliasGate, EvaluationPin, Upgrade
+from registry.upgrades.models import AdapterFit, AliasGate, EvaluationPin
 from registry.upgrades.services.adapted_versions import (
     kept_artifact,
     register_adapted,
     register_rewritten,
 )
+from registry.upgrades.services.locked import locked_upgrade
 from registry.upgrades.services.propose import propose
 from registry.upgrades.states import OPEN
 
@@ -90,14 +90,7 @@ def request_adapter(
 
 
 def _request(upgrade_id: int, revision: SetRevision, actor: AbstractUser, side: str) -> AdapterFit:
-    upgrade = (
-        Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model")
-        .filter(pk=upgrade_id)
-        .first()
-    )
-    if upgrade is None:
-        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    upgrade = locked_upgrade(upgrade_id)
     if upgrade.state not in OPEN:
         raise IllegalTransitionError(f"cannot repair an upgrade that is {upgrade.state}")
     alias = Alias.objects.select_related("model", "version__model").get(pk=upgrade.alias_id)

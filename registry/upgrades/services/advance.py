@@ -16,6 +16,7 @@ from registry.catalog.models import ModelVersion
 from registry.evaluation.models import SetRevision
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade, Verdict
+from registry.upgrades.services.locked import locked_upgrades
 from registry.upgrades.services.situation import Asked, Situation, ask, situation_of
 from registry.upgrades.states import OPEN, State, next_state
 
@@ -38,11 +39,7 @@ def advance(*, upgrade_id: int) -> Upgrade:
     A verdict whose fingerprint no longer stands is stale: the upgrade is reopened, missing outputs
     and comparisons are asked for, and it is judged again when they are all there.
     """
-    upgrade = (
-        Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "alias__model")
-        .get(pk=upgrade_id)
-    )
+    upgrade = locked_upgrades().get(pk=upgrade_id)
     if upgrade.state not in OPEN or upgrade.candidate.state == ModelVersion.State.INSPECTING:
         return upgrade
     if upgrade.candidate.state == ModelVersion.State.REFUSED:

@@ -11,13 +11,13 @@ from registry.core.errors import (
     DuplicateError,
     GateNotPassedError,
     InvalidInputError,
-    UnknownObjectError,
     noting_refusal,
 )
 from registry.notify.services.publish import publish
 from registry.upgrades.models import AliasGate, Decision, Upgrade
 from registry.upgrades.permissions import require_approver
 from registry.upgrades.services.advance import is_stale
+from registry.upgrades.services.locked import locked_upgrade
 from registry.upgrades.services.situation import situation_of
 from registry.upgrades.services.waivers import outcome_now
 from registry.upgrades.states import State, next_state
@@ -57,14 +57,7 @@ def _decide(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: 
 
 
 def _write(upgrade_id: int, actor: AbstractUser, kind: Decision.Kind, comment: str) -> Decision:
-    upgrade = (
-        Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "alias__model")
-        .filter(pk=upgrade_id)
-        .first()
-    )
-    if upgrade is None:
-        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    upgrade = locked_upgrade(upgrade_id)
     rejected = next_state(State(upgrade.state), "reject")
     require_approver(actor, upgrade)
     if kind == Decision.Kind.APPROVE:

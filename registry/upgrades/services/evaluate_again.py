@@ -7,10 +7,11 @@ from django.utils import timezone
 from registry.audit.services.record import record
 from registry.core import leases
 from registry.core.dispatch import TaskName, send_on_commit
-from registry.core.errors import IllegalTransitionError, UnknownObjectError, noting_refusal
+from registry.core.errors import IllegalTransitionError, noting_refusal
 from registry.core.leases import WorkState
 from registry.evaluation.models import Comparison, Outputs
 from registry.upgrades.models import Upgrade
+from registry.upgrades.services.locked import locked_upgrade
 from registry.upgrades.services.situation import Situation, situation_of
 from registry.upgrades.states import OPEN, State, next_state
 
@@ -29,14 +30,7 @@ def evaluate_again(*, upgrade_id: int, actor: AbstractUser) -> Upgrade:
 
 
 def _evaluate_again(upgrade_id: int, actor: AbstractUser) -> Upgrade:
-    upgrade = (
-        Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "alias__model")
-        .filter(pk=upgrade_id)
-        .first()
-    )
-    if upgrade is None:
-        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
+    upgrade = locked_upgrade(upgrade_id)
     if upgrade.state not in OPEN:
         raise IllegalTransitionError(f"cannot evaluate an upgrade that is {upgrade.state}")
     queued = _requeue(situation_of(upgrade))

@@ -14,11 +14,11 @@ from registry.core.errors import (
     ConflictError,
     IllegalTransitionError,
     InvalidInputError,
-    UnknownObjectError,
     noting_refusal,
 )
 from registry.galleries.models import Gallery
 from registry.upgrades.models import Shadow, Upgrade
+from registry.upgrades.services.locked import locked_upgrade
 from registry.upgrades.services.stop_shadow import end_if_over
 from registry.upgrades.states import State
 
@@ -53,7 +53,7 @@ def start_shadow(
         "most_queries": most_queries,
     }
     with noting_refusal("shadow.start", f"upgrade:{upgrade_id}", **asked), transaction.atomic():
-        upgrade = _locked(upgrade_id)
+        upgrade = locked_upgrade(upgrade_id)
         _require_range(share, ends_at, most_queries)
         if upgrade.state != State.JUDGED:
             raise IllegalTransitionError(f"an upgrade that is {upgrade.state} has no shadow")
@@ -76,18 +76,6 @@ def start_shadow(
             **asked,
         )
         return shadow
-
-
-def _locked(upgrade_id: int) -> Upgrade:
-    found = (
-        Upgrade.objects.select_for_update(of=("self",))
-        .select_related("candidate__model", "alias__model")
-        .filter(pk=upgrade_id)
-        .first()
-    )
-    if found is None:
-        raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
-    return found
 
 
 def _require_range(share: float, ends_at: datetime | None, most_queries: int | None) -> None:

@@ -14,6 +14,7 @@ from registry.core.errors import (
 )
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
+from registry.upgrades.services.locked import locked_upgrades
 from registry.upgrades.states import OPEN, State, next_state
 
 
@@ -60,10 +61,7 @@ def _locked(upgrade_id: int, by_upgrade_id: int) -> tuple[Upgrade, Upgrade]:
     Alias.objects.select_for_update(no_key=True).filter(pk=alias_id).first()
     found = {
         upgrade.pk: upgrade
-        for upgrade in Upgrade.objects.select_for_update(of=("self",))
-        .select_related("alias__model", "candidate__model")
-        .filter(pk__in=[upgrade_id, by_upgrade_id])
-        .order_by("-pk")
+        for upgrade in locked_upgrades().filter(pk__in=[upgrade_id, by_upgrade_id]).order_by("-pk")
     }
     for pk in (upgrade_id, by_upgrade_id):
         if pk not in found:

@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from registry.audit.services.record import record
-from registry.core.errors import UnknownObjectError, noting_refusal
+from registry.core.errors import noting_refusal
 from registry.notify.services.publish import publish
 from registry.upgrades.models import Upgrade
 from registry.upgrades.services.advance import ENGINE
+from registry.upgrades.services.locked import locked_upgrade, locked_upgrades
 from registry.upgrades.states import OPEN, State, next_state
 
 KEPT_OPEN = timedelta(days=30)
@@ -26,23 +26,14 @@ def withdraw(*, upgrade_id: int, actor: AbstractUser, reason: str = "") -> Upgra
         IllegalTransitionError: it is not open.
     """
     with noting_refusal("upgrade.withdraw", f"upgrade:{upgrade_id}"), transaction.atomic():
-        upgrade = _locked().filter(pk=upgrade_id).first()
-        if upgrade is None:
-            raise UnknownObjectError(f"no upgrade {upgrade_id}", code="unknown_upgrade")
-        return _close(upgrade, actor.get_username(), reason)
+        return _close(locked_upgrade(upgrade_id), actor.get_username(), reason)
 
 
 @transaction.atomic
 def expire_untouched() -> int:
     """Withdraw open upgrades that nothing has happened to for ``KEPT_OPEN``; return how many."""
-    untouched = _locked().filter(state__in=OPEN, changed_at__lt=timezone.now() - KEPT_OPEN)
+    untouched = locked_upgrades().filter(state__in=OPEN, changed_at__lt=timezone.now() - KEPT_OPEN)
     return len([_close(upgrade, ENGINE, "expired") for upgrade in untouched])
-
-
-def _locked() -> QuerySet[Upgrade]:
-    return Upgrade.objects.select_for_update(of=("self",)).select_related(
-        "alias__model", "candidate__model"
-    )
 
 
 def _close(upgrade: Upgrade, actor: str, reason: str) -> Upgrade:
