@@ -133,7 +133,9 @@ def _start(request: HttpRequest, upgrade: Upgrade) -> HttpResponse:
             )
             messages.success(request, "The candidate shadows live queries; users see none of it.")
     else:
-        problems = [f"{name}: {e}" for name, errors in form.errors.items() for e in errors]
+        problems = [
+            f"{form[name].label}: {e}" for name, found in form.errors.items() for e in found
+        ]
         messages.error(request, " ".join(problems))
     return see_other(request, "upgrade", upgrade.pk, fragment="shadow")
 

@@ -257,6 +257,7 @@ def test_a_shadow_is_started_followed_and_stopped(pages, upgrade, ada):
 def test_a_share_that_is_none_starts_nothing(pages, upgrade, given):
     assert pages.post(shadow_page(upgrade), given).status_code == 303
     assert not Shadow.objects.exists()
+    assert "Share of queries, in %: " in text_of(pages.get(shadow_page(upgrade)))
 
 
 def test_a_second_shadow_is_not_offered(pages, upgrade):
