@@ -6,14 +6,13 @@ from django import forms
 
 from compat.drift import LEAST_TOLERANCE, MOST_TOLERANCE, TOLERANCE
 from registry.catalog.models import ModelVersion
-from registry.catalog.selectors import resolve
-from registry.core.errors import RegistryError
 from registry.galleries.canaries import MOST_CANARIES
 from registry.galleries.engines import configured_engines
 from registry.galleries.models import Gallery
 from registry.galleries.services.attach import LONGEST_LOCATION, MOST_ITEMS
 from registry.web.json_fields import read_json
 from registry.web.number_fields import WholeNumberField
+from registry.web.version_fields import VersionField
 
 HELD_ROWS = 4
 
@@ -75,17 +74,8 @@ class GalleryForm(forms.Form):
 class HeldForm(forms.Form):
     """How many vectors of an attached index one version made."""
 
-    producer = forms.CharField(required=False, label="Version", max_length=200)
+    producer = VersionField(required=False)
     items = WholeNumberField(required=False, min_value=1, max_value=MOST_ITEMS, label="Items")
-
-    def clean_producer(self) -> ModelVersion | None:
-        text = self.cleaned_data["producer"].strip()
-        if not text:
-            return None
-        try:
-            return resolve(text)
-        except RegistryError as exc:
-            raise forms.ValidationError(str(exc), code=exc.code) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -5,12 +5,11 @@ from typing import Any
 from django import forms
 
 from registry.catalog.models import LineageEdge, ModelVersion
-from registry.catalog.selectors import resolve
 from registry.catalog.services.register_version import Parent
-from registry.core.errors import RegistryError
 from registry.evaluation.models import SetRevision
 from registry.web.forms import TASKS, ready_revisions
 from registry.web.json_fields import JsonTextField
+from registry.web.version_fields import VersionField
 
 PARENT_ROWS = 3
 
@@ -47,19 +46,10 @@ class CandidateForm(forms.Form):
 class ParentForm(forms.Form):
     """One version that the candidate came from."""
 
-    reference = forms.CharField(required=False, label="Version", max_length=200)
+    reference = VersionField(required=False)
     relation = forms.ChoiceField(
         choices=[(r.value, r.value.replace("_", " ")) for r in LineageEdge.Relation]
     )
-
-    def clean_reference(self) -> ModelVersion | None:
-        text = self.cleaned_data["reference"].strip()
-        if not text:
-            return None
-        try:
-            return resolve(text)
-        except RegistryError as exc:
-            raise forms.ValidationError(str(exc), code=exc.code) from None
 
 
 class _Parents(forms.BaseFormSet):
