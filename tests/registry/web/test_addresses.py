@@ -3,10 +3,11 @@
 import pytest
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern, reverse
+from django.urls import NoReverseMatch, URLPattern, reverse
 
 from registry.web import urls
 from registry.web.pages import home
+from registry.web.templatetags.registry_ui import area
 from tests.builders import registry as make
 
 PUBLIC = {"login", "logout"}
@@ -119,6 +120,27 @@ def test_a_post_without_its_token_is_refused(db, pattern):
 
     assert response.status_code == 403
     assert b"csrf_failed" in response.content
+
+
+def test_every_page_belongs_to_an_entry_of_the_navigation(pages):
+    bar = pages.get("/").content.decode().partition('aria-label="Main"')[2].partition("</nav>")[0]
+    no_pages = {"rival_choose", "flip_picture", "ledger_export"}
+
+    astray = [
+        pattern.name
+        for pattern in GUARDED
+        if pattern.name not in ACTS | no_pages and f'href="{entry(pattern.name)}"' not in bar
+    ]
+
+    assert astray == []
+
+
+def entry(name: str) -> str:
+    """Return the address of what the navigation marks on a page."""
+    try:
+        return reverse(area(name))
+    except NoReverseMatch:
+        return "none"
 
 
 def test_an_unknown_address_is_a_page_for_everybody(pages, client):

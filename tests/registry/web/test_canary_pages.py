@@ -56,6 +56,15 @@ def test_canaries_that_are_drawn_are_counted_before_the_first_check(pages):
     assert "Check now" in words
 
 
+def test_past_checks_stand_apart_from_the_segments(pages, abroad):
+    canaries.with_canaries(abroad)
+    check = canaries.check(abroad)
+
+    words = text_of(pages.get("/galleries/abroad/"))
+
+    assert f"Last checks matches check {check.pk}, {check.get_cause_display()}" in words
+
+
 def test_a_match_shows_its_worst_drift_beside_the_tolerance(pages, abroad):
     canaries.with_canaries(abroad)
     canaries.check(abroad)

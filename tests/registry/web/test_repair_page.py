@@ -10,6 +10,7 @@ from registry.upgrades.services import adapters
 from registry.upgrades.services.rewritings import prepare_rewritings
 from tests.builders import registry as make
 from tests.builders.adapters import a_fit, a_pool, an_unpassed_upgrade, finish
+from tests.builders.canaries import an_attached_gallery
 from tests.registry.web.conftest import HTMX, text_of
 
 pytestmark = pytest.mark.django_db
@@ -151,9 +152,24 @@ def test_the_upgrade_it_made_shows_how_far_galleries_are_rewritten_until_they_ar
     assert "hx-trigger" in at_it.content.decode()
     assert "3 items are not rewritten yet" in promotion
     assert f"gallery {gallery} holds 3 items that are not rewritten yet" in promotion
-    assert "1 batches failed: chunk_missing: gone" in text_of(failing)
+    assert "1 batch failed: chunk_missing: gone" in text_of(failing)
     assert "complete" in text_of(over)
     assert over.status_code == 286
+
+
+def test_items_of_attached_galleries_are_said_to_be_out_of_reach(pages):
+    failed = an_unpassed_upgrade()
+    a_pool("pool")
+    an_attached_gallery(failed.alias, items=12_000)
+    offered = text_of(pages.get(page_of(failed)))
+
+    made = finish(a_fit(failed, side="gallery")).made
+
+    upgrade = Upgrade.objects.get(candidate=made)
+    progress = text_of(pages.get(reverse("upgrade_rewriting", args=[upgrade.pk])))
+    assert "12,000 items lie in attached galleries and are not rewritten here" in offered
+    assert "its vectors are with their owner: none is rewritten here" in progress
+    assert "It can be promoted when all are there" not in progress
 
 
 def test_for_any_other_upgrade_nothing_is_rewritten(pages):
