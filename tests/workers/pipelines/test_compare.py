@@ -1,23 +1,20 @@
-"""The compare pipeline on stored outputs: what it measures, lists, draws and refuses."""
-
-import json
+"""The compare pipeline on stored outputs: what it measures, lists and draws."""
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from compat.measurement import Measurement
-from workers.artifacts.stored import CanonicalSet, Outputs
-from workers.errors import PermanentError
+from tests.builders.comparisons import (
+    MANIFESTS,
+    ROWS,
+    a_classifier,
+    a_set,
+    an_encoder,
+    compared,
+    named,
+)
 from workers.pipelines.compare import NO_CLASS, THUMBNAILS, main
-
-ROWS = 60
-
-MANIFESTS = {
-    "classification": {"output": {"kind": "logits", "classes": ["cat", "dog", "owl"]}},
-    "embedding": {"output": {"kind": "embedding", "dimension": 5}},
-}
 
 
 @pytest.fixture(autouse=True)
@@ -26,69 +23,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def a_set(folder, task="classification", rows=ROWS, **changes):
-    is_embedding = task == "embedding"
-    columns = {
-        "ids": np.array([f"m-{i}" for i in range(rows)]),
-        "labels": np.arange(rows) % 3,
-        "classes": np.array(["cat", "dog", "owl"]),
-        "is_query": np.full(rows, is_embedding),
-        "is_gallery": np.full(rows, is_embedding),
-        "pinned": np.zeros(rows, bool),
-        "inputs": np.zeros((rows, 8, 8), np.uint8),
-        "identities": None,
-        "slices": {"light": np.array(["day", "night", ""])[np.arange(rows) // 3 % 3]},
-    }
-    judged = CanonicalSet(**columns | changes)
-    judged.write(folder / "set.npz")
-    return judged
-
-
-def outputs(folder, name, ids, values, predicted=None, repeat_rows=(), repeat_outputs=None):
-    rows = np.array(repeat_rows, dtype=np.int64)
-    again = values[rows] if repeat_outputs is None else repeat_outputs
-    Outputs(ids, values, predicted, rows, again).write(folder / f"{name}.npz")
-
-
-def a_classifier(folder, name, judged, wrong=(), unknown=(), **changes):
-    predicted = judged.labels.copy()
-    predicted[list(wrong)] = (predicted[list(wrong)] + 1) % 3
-    scores = np.eye(3, dtype=np.float32)[predicted]
-    predicted[list(unknown)] = -1
-    values = {"ids": judged.ids, "values": scores, "predicted": predicted} | changes
-    outputs(folder, name, **values)
-
-
-def an_encoder(folder, name, judged, noise=1.0, seed=0, d=5, **changes):
-    centres = np.random.default_rng(99).normal(size=(3, 16))[:, :d]
-    wobble = np.random.default_rng(seed).normal(size=(len(judged.labels), d))
-    values = (centres[judged.labels] + noise * wobble).astype(np.float32)
-    outputs(folder, name, **{"ids": judged.ids, "values": values} | changes)
-
-
-def compared(folder, task="classification", **changes):
-    job = {
-        "task": task,
-        "distance": "cosine" if task == "embedding" else "",
-        "set": str(folder / "set.npz"),
-        "old": str(folder / "old.npz"),
-        "new": str(folder / "new.npz"),
-        "producer": None,
-        "ancestors": [],
-        "asks": {},
-        "old_manifest": MANIFESTS.get(task, {"output": {}}),
-        "new_manifest": MANIFESTS.get(task, {"output": {}}),
-        "device": "cpu",
-    }
-    result = main(job | changes, folder, lambda done, total: None)
-    return json.loads(json.dumps(result, allow_nan=False))
-
-
-def named(result, slice=""):
-    found = (Measurement.from_json(m) for m in result["measurements"])
-    return {m.name: m for m in found if m.slice == slice}
 
 
 def test_flips_are_counted_listed_and_named(tmp_path):
@@ -380,117 +314,6 @@ def test_measuring_code_that_cannot_see_equality_fails_the_null_test(tmp_path, t
 
     assert not found["passed"]
     assert "differ from themselves" in found["reason"]
-
-
-def broken_ids(arrays):
-    arrays["ids"] = np.char.add(arrays["ids"], "x")
-
-
-def fewer_ids(arrays):
-    arrays["ids"] = arrays["ids"][:-1]
-
-
-def repeated_id(arrays):
-    arrays["ids"][1] = arrays["ids"][0]
-
-
-def not_a_number(arrays):
-    arrays["outputs"][7, 1] = np.nan
-
-
-def infinite_repeat(arrays):
-    arrays["repeat_outputs"][0, 0] = np.inf
-
-
-def no_predictions(arrays):
-    del arrays["predicted"]
-
-
-def no_outputs(arrays):
-    del arrays["outputs"]
-
-
-def row_out_of_range(arrays):
-    arrays["repeat_rows"][0] = ROWS
-
-
-def repeats_of_another_width(arrays):
-    arrays["repeat_outputs"] = arrays["repeat_outputs"][:, :1]
-
-
-def objects(arrays):
-    arrays["outputs"] = np.array([{}] * ROWS, dtype=object)
-
-
-@pytest.mark.parametrize("which", ["old", "new"])
-@pytest.mark.parametrize(
-    ("break_it", "code"),
-    [
-        (broken_ids, "outputs_misaligned"),
-        (fewer_ids, "outputs_misaligned"),
-        (repeated_id, "outputs_misaligned"),
-        (not_a_number, "outputs_not_finite"),
-        (infinite_repeat, "outputs_not_finite"),
-        (no_predictions, "outputs_unreadable"),
-        (no_outputs, "outputs_unreadable"),
-        (row_out_of_range, "outputs_unreadable"),
-        (repeats_of_another_width, "outputs_unreadable"),
-        (objects, "outputs_unreadable"),
-    ],
-)
-def test_outputs_that_cannot_be_compared_are_refused(tmp_path, which, break_it, code):
-    judged = a_set(tmp_path)
-    for name in ("old", "new"):
-        a_classifier(tmp_path, name, judged, repeat_rows=[3, 9])
-    with np.load(tmp_path / f"{which}.npz") as kept:
-        arrays = dict(kept)
-    break_it(arrays)
-    np.savez(tmp_path / f"{which}.npz", **arrays)
-
-    with pytest.raises(PermanentError) as refused:
-        compared(tmp_path)
-
-    assert refused.value.code == code
-    assert which in refused.value.detail
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04broken", b"not an archive"])
-@pytest.mark.parametrize(
-    ("file", "code"), [("set.npz", "set_unreadable"), ("old.npz", "outputs_unreadable")]
-)
-def test_files_that_are_no_archive_are_refused(tmp_path, content, file, code):
-    judged = a_set(tmp_path)
-    for name in ("old", "new"):
-        a_classifier(tmp_path, name, judged)
-    (tmp_path / file).write_bytes(content)
-
-    with pytest.raises(PermanentError) as refused:
-        compared(tmp_path)
-
-    assert refused.value.code == code
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"task": "speech"}, "unknown_task"),
-        ({"task": "embedding", "distance": "hamming"}, "unknown_distance"),
-        pytest.param(
-            {"task": "embedding", "distance": "cosine", "device": "cuda"},
-            "device_unavailable",
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is there"),
-        ),
-    ],
-)
-def test_jobs_that_cannot_be_done_are_refused(tmp_path, changes, code):
-    judged = a_set(tmp_path)
-    for name in ("old", "new"):
-        a_classifier(tmp_path, name, judged)
-
-    with pytest.raises(PermanentError) as refused:
-        compared(tmp_path, **changes)
-
-    assert refused.value.code == code
 
 
 @pytest.mark.parametrize("task", ["classification", "embedding"])

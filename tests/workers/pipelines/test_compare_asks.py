@@ -8,7 +8,7 @@ import pytest
 
 from compat.measurement import LEVELS
 from compat.metrics.planted import SHARES
-from tests.workers.pipelines.test_compare import (
+from tests.builders.comparisons import (
     MANIFESTS,
     ROWS,
     a_classifier,

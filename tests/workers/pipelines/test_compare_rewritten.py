@@ -6,7 +6,7 @@ import pytest
 from compat.metrics.cells import Layout, strict_shares
 from compat.metrics.distances import Distance
 from compat.metrics.pairs import neighbour_overlap
-from tests.workers.pipelines.test_compare import a_set, an_encoder, compared, named
+from tests.builders.comparisons import a_set, an_encoder, compared, named
 
 MET = ("new_old", "new_mixed25", "new_mixed50", "new_mixed75")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from compat.measurement import LEVELS, Measurement
+from tests.builders.comparisons import a_set
 from tests.builders.onnx_models import a_linear_model, an_encoder_manifest
 from tests.builders.samples import WEIGHTS, some_samples
-from tests.workers.pipelines.test_compare import a_set
 from workers.errors import PermanentError
 from workers.pipelines.measure_cost import MAX_SAMPLES, PROBED, ROUNDS, main, measure_latency
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.workers.pipelines.test_compare import ROWS, a_set
+from tests.builders.comparisons import ROWS, a_set
 from workers.errors import PermanentError
 from workers.pipelines import slices
 from workers.pipelines.slices import slice_masks
