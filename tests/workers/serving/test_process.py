@@ -186,10 +186,11 @@ def test_on_postgresql_it_sheds_load_hears_of_cutovers_and_outlives_lost_session
             cursor.execute(SESSIONS)
             return dict(cursor.fetchall())
 
-        kept = set(sessions())
+        kept = {pid for pid, last in sessions().items() if "galleries_item" in last}
         for _ in range(3):
             served.ask(gallery, item_id="north", k=1)
-        assert set(sessions()) == kept, "a search opened a session"
+        assert kept, "no session that a search was answered in"
+        assert kept <= set(sessions()), "a session was ended with its search"
         assert f'LISTEN "{CHANNEL}"' in sessions().values()
 
         _, _, encoder = served.family()
