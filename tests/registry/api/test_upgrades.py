@@ -218,7 +218,11 @@ def test_an_upgrade_is_withdrawn_once(api, alias):
 
     assert (done.status_code, done.json()["state"]) == (200, "withdrawn")
     assert refusal(again) == (409, "illegal_transition")
-    assert entry.body == {"reason": "not needed"}
+    assert entry.body == {
+        "candidate": str(upgrade.candidate),
+        "alias": str(alias),
+        "reason": "not needed",
+    }
 
 
 def test_an_upgrade_is_closed_in_favour_of_another_and_comes_back(api, alias):

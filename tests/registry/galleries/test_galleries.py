@@ -64,7 +64,7 @@ def test_a_promotion_costs_the_same_queries_whatever_the_gallery_holds(
 ):
     upgrade = build.a_judged_upgrade(build.a_gallery(items=size).alias)
 
-    with django_assert_max_num_queries(56) as counted:
+    with django_assert_max_num_queries(57) as counted:
         promote(upgrade_id=upgrade.pk, actor=build.a_user())
 
     writes = [q["sql"] for q in counted.captured_queries if "galleries_item" in q["sql"]]
