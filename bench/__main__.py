@@ -9,6 +9,7 @@ BENCHMARKS = (
     "catalog",
     "cutover",
     "search",
+    "batches",
     "adapters",
     "backfill_order",
     "drift",

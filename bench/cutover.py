@@ -174,16 +174,17 @@ def _runner() -> Any:
     from workers.runners.onnx_runner import OnnxRunner
 
     manifest = an_encoder_manifest(DIMENSION, shape=SHAPE, distance="inner_product")
-    return OnnxRunner(_graph(), manifest)
+    return OnnxRunner(graph(HIDDEN), manifest)
 
 
-def _graph() -> bytes:
+def graph(hidden: int) -> bytes:
+    """Return an encoder of two layers as an ONNX graph."""
     from onnx import helper, numpy_helper
 
     from tests.builders.onnx_models import a_model
 
     rng = np.random.default_rng(0)
-    layers = (rng.normal(size=(784, HIDDEN)), rng.normal(size=(HIDDEN, DIMENSION)))
+    layers = (rng.normal(size=(784, hidden)), rng.normal(size=(hidden, DIMENSION)))
     weights = [
         numpy_helper.from_array(layer.astype(np.float32), f"weights_{number}")
         for number, layer in enumerate(layers)

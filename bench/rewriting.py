@@ -46,7 +46,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             took = seconds(method, given.rows, given.dimension, Path(folder))
         table.append([method, f"{took:.1f}", f"{given.rows / took:,.0f}"])
-    print_table(["method", "seconds", "vectors a second"], table)
+    print_table(
+        f"{given.rows:,} stored vectors of {given.dimension} numbers rewritten, file to file",
+        ["method", "seconds", "vectors a second"],
+        table,
+    )
 
 
 if __name__ == "__main__":

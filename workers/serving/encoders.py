@@ -15,6 +15,7 @@ from registry.core.errors import RegistryError
 from workers.errors import PermanentError, TransientError
 from workers.indexing.protocol import Vectors
 from workers.runners.resident import RESIDENT_LIMITS, ResidentChild
+from workers.serving.batches import Batches
 from workers.serving.errors import SearchError
 
 INPUT_CODES = frozenset(
@@ -43,6 +44,7 @@ def resident(version: ModelVersion) -> ResidentChild:
 @dataclass
 class _Held:
     child: ResidentChild
+    batches: Batches
     users: int = 0
     is_wanted: bool = True
 
@@ -57,13 +59,13 @@ class Encoders:
         self._guard = threading.Lock()
 
     def encode(self, version: ModelVersion, sample: NDArray[np.generic]) -> Vectors:
-        """Return the vector of one sample.
+        """Return the (1, D) vector of one sample; samples that wait for it go in one run.
 
         Raises:
             SearchError: ``busy``, ``encoder_unavailable``, or why the input is refused.
         """
-        with self._used(version) as child:
-            return child.run(sample)
+        with self._used(version) as held:
+            return held.batches.encode(sample)
 
     def warm(self, version: ModelVersion) -> None:
         """Have the encoder of a version running.
@@ -71,8 +73,8 @@ class Encoders:
         Raises:
             SearchError: ``encoder_unavailable``.
         """
-        with self._used(version) as child:
-            child.warm()
+        with self._used(version) as held:
+            held.child.warm()
 
     def keep_only(self, version_ids: Collection[int]) -> None:
         """End every other encoder, one that is at work when it is done."""
@@ -95,12 +97,12 @@ class Encoders:
             return self._restarts_of_ended + sum(h.child.restarts for h in self._held.values())
 
     @contextmanager
-    def _used(self, version: ModelVersion) -> Iterator[ResidentChild]:
+    def _used(self, version: ModelVersion) -> Iterator[_Held]:
         """Hold the version's encoder while it is used; turn what goes wrong into one code."""
         try:
             held = self._taken(version)
             try:
-                yield held.child
+                yield held
             finally:
                 self._give_back(held)
         except TransientError as exc:
@@ -113,7 +115,7 @@ class Encoders:
             raise SearchError("encoder_unavailable", f"{version}: {exc}") from exc
 
     def _taken(self, version: ModelVersion) -> _Held:
-        made = None if version.pk in self._held else _Held(self._start(version))
+        made = None if version.pk in self._held else self._made(version)
         with self._guard:
             held = self._held.get(version.pk) or made
             if held is not None:
@@ -121,6 +123,10 @@ class Encoders:
                 held.users += 1
                 return held
         return self._taken(version)  # it was dropped between the two looks
+
+    def _made(self, version: ModelVersion) -> _Held:
+        child = self._start(version)
+        return _Held(child, Batches(child.run))
 
     def _give_back(self, held: _Held) -> None:
         with self._guard:
