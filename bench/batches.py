@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from tests.builders.onnx_models import an_encoder_manifest
 from workers.runners.resident import ResidentChild
 from workers.serving.batches import Batches
 
-SECONDS = 3.0
+SECONDS, ROUNDS = 1.0, 7
 
 
 def rate(encode: Callable[[np.ndarray], object], threads: int) -> float:
@@ -37,7 +38,7 @@ def rate(encode: Callable[[np.ndarray], object], threads: int) -> float:
 
 
 def main() -> None:
-    """Print samples a second, one by one and joined, for several numbers of threads."""
+    """Print the median samples a second, one by one and joined in turn, by number of threads."""
     parser = argparse.ArgumentParser(prog="python -m bench.batches", description=__doc__)
     parser.add_argument("--hidden", type=int, default=4096)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2, 8])
@@ -51,8 +52,11 @@ def main() -> None:
         try:
             child.warm()
             for threads in given.threads:
-                alone = rate(child.run, threads)
-                joined = rate(Batches(child.run).encode, threads)
+                batches = Batches(child.run)
+                rounds = [
+                    (rate(child.run, threads), rate(batches.encode, threads)) for _ in range(ROUNDS)
+                ]
+                alone, joined = (median(way) for way in zip(*rounds, strict=True))
                 told = (f"{alone:,.0f}", f"{joined:,.0f}", f"{joined / alone:.2f}")
                 table.append([str(threads), *told])
         finally:
