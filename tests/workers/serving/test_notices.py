@@ -30,6 +30,10 @@ class Encoder:
     def warm(self):
         """Start nothing."""
 
+    def run(self, samples):
+        """Is never asked."""
+        raise AssertionError
+
     def close(self):
         """End nothing."""
 
