@@ -10,8 +10,10 @@ CHUNK = 500
 MOST = 20_000
 """Rows that one call deletes; what is left waits for the next one (chosen)."""
 
+ALL = Q()
 
-def discard_old(rows: QuerySet, *, before: datetime, only: Q = Q(), most: int = MOST) -> int:  # noqa: B008 - constant
+
+def discard_old(rows: QuerySet, *, before: datetime, only: Q = ALL, most: int = MOST) -> int:
     """Delete rows that were made ``before`` and fit ``only``; return how many.
 
     It walks along the ids and ends at the first younger row, so that it reads little where there is

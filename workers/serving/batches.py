@@ -15,6 +15,7 @@ MOST_BYTES = 16 * 2**20
 """Of one run of several samples (chosen); a single sample may be larger."""
 
 WAITS_S = 10.0
+"""For its turn, then it is told ``busy``: as long as one run may take."""
 
 
 @dataclass(eq=False)
